@@ -32,7 +32,7 @@ int main(int argc, char **argv)
         return print_text(&text);
     }
     if (options.version) {
-        buf_put_text(&text, "dkvd " PACKAGE_VERSION "\n");
+        buf_put_text(&text, "dkvd " DKV_VERSION "\n");
         return print_text(&text);
     }
     log_set_level(options.log_level);

@@ -296,7 +296,7 @@ static int server_open_doors(struct server *s)
     struct router_config config = {
         .node = s->node,
         .election_ms = s->options->election_ms,
-        .version = PACKAGE_VERSION,
+        .version = DKV_VERSION,
         .ctx = s,
         .now_ms = server_now,
     };
@@ -357,7 +357,7 @@ int server_run(const struct options *options)
     log_info("event=started node=%s client=%s:%u peer=%s:%u shards=%u cluster=%016llx version=%s",
              options->name, options->client.host, options->client.port, options->peer.host,
              options->peer.port, options->map->shard_count - 1, (unsigned long long)options->map->cluster,
-             PACKAGE_VERSION);
+             DKV_VERSION);
     net_on_signal(s.net, server_on_signal, &s);
     net_on_turn(s.net, server_on_turn, &s);
     node_start(s.node);

@@ -1,0 +1,12 @@
+/* suites.h - the suites of this program. */
+#ifndef DKV_TEST_DKVCTL_SUITES_H
+#define DKV_TEST_DKVCTL_SUITES_H
+
+#include <check.h>
+
+Suite *histogram_suite(void);
+Suite *input_suite(void);
+Suite *local_suite(void);
+Suite *words_suite(void);
+
+#endif

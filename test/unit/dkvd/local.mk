@@ -1,0 +1,1 @@
+# test/unit/dkvd/local.mk - what this folder builds. Nothing yet.
