@@ -165,25 +165,31 @@ static bool group_is_idle_talk(struct group *g, const struct message *m)
     if (peer == NULL) {
         return false;
     }
-    bool behind = m->append.n == 0 && m->append.prev_index < g->log.last;
-    if (behind && g->now - peer->sent_ms < g->heartbeat_ms) {
+    uint64_t match;
+    bool full = m->append.n == 0 && m->append.prev_index < g->log.last &&
+                core_match(g->core, m->to, &match) && match > 0; /* else it is a probe, and waited for */
+    if (full && g->now - peer->sent_ms < g->heartbeat_ms) {
         return true;
     }
     peer->sent_ms = g->now;
     return false;
 }
 
-static void group_core_send(void *ctx, const struct message *m)
+static void group_queue(struct group *g, const struct message *m)
 {
-    struct group *g = ctx;
-    if (group_is_idle_talk(g, m)) {
-        return;
-    }
     struct outgoing *out = fifo_push(&g->outbox);
     ensure(out != NULL);
     *out = (struct outgoing){.m = *m, .cuts = g->cuts};
     if (m->kind == MESSAGE_APPEND && m->append.n > 1 && !group_is_in_step(g, m->to)) {
         out->m.append.n = 1;
+    }
+}
+
+static void group_core_send(void *ctx, const struct message *m)
+{
+    struct group *g = ctx;
+    if (!group_is_idle_talk(g, m)) {
+        group_queue(g, m);
     }
 }
 
@@ -240,12 +246,15 @@ static dkv_err group_check_saved(const struct group_saved *saved)
     if (saved->n == 0) {
         return saved->term <= 1 && saved->vote == 0 && saved->commit == 0 ? DKV_OK : DKV_CORRUPT;
     }
-    uint64_t term = 0;
+    uint64_t term = 1;
+    struct members members;
     for (size_t i = 0; i < saved->n; i++) {
-        if (saved->entries[i].term == 0 || saved->entries[i].term < term) {
+        const struct entry *e = &saved->entries[i];
+        bool unreadable = e->type == ENTRY_CHANGE && members_decode(e->data, &members) != DKV_OK;
+        if (e->term < term || unreadable || (i == 0 && e->type != ENTRY_CHANGE)) {
             return DKV_CORRUPT;
         }
-        term = saved->entries[i].term;
+        term = e->term;
     }
     bool torn = saved->n == 1 && saved->term == 0;
     return (saved->term >= term || torn) && saved->commit <= saved->n ? DKV_OK : DKV_CORRUPT;
@@ -296,7 +305,7 @@ static dkv_err group_start(struct group *g, const struct group_config *config,
     core_saved.entries = saved->n > 0 ? saved->entries : entrylog_at(&g->log, 1);
     core_saved.n = saved->n > 0 ? saved->n : 1;
     g->core = core_new(&core_config, &core_saved, now_ms);
-    return g->core == NULL ? DKV_CORRUPT : DKV_OK;
+    return g->core == NULL ? DKV_NO_MEMORY : DKV_OK;
 }
 
 struct group *group_new(const struct group_config *config, const struct group_saved *saved, uint64_t now_ms)
@@ -549,7 +558,7 @@ static void group_notice(struct group *g)
         m.append.prev_index = match;
         m.append.prev_term = group_term_at(g, match);
         m.append.commit = g->commit;
-        group_core_send(g, &m);
+        group_queue(g, &m);
     }
 }
 

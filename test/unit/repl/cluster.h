@@ -7,7 +7,7 @@
 #include "repl/group.h"
 
 #define CLUSTER_NODES_MAX   3u
-#define CLUSTER_APPLIED_MAX 20000u
+#define CLUSTER_APPLIED_MAX 25000u
 #define CLUSTER_GROUP       7u
 
 struct cluster_node {

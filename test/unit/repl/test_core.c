@@ -91,12 +91,11 @@ static struct entry command(uint64_t term)
     return (struct entry){.term = term, .type = ENTRY_COMMAND, .data = slice_str("12345678")};
 }
 
-static void bench_start(struct bench *b, uint64_t self, uint64_t term, const char *members,
-                        uint32_t guards_off)
+/* Start with what the saved state says. */
+static void bench_restart(struct bench *b, uint64_t self, const struct core_saved *saved, uint32_t guards_off)
 {
     *b = (struct bench){.now = 1};
-    struct entry first = change(1, members);
-    ck_assert_int_eq(entrylog_append(&b->log, &first, 1), DKV_OK);
+    ck_assert_int_eq(entrylog_append(&b->log, saved->entries, saved->n), DKV_OK);
     struct core_config config = {
         .group = 1,
         .self = self,
@@ -111,9 +110,16 @@ static void bench_start(struct bench *b, uint64_t self, uint64_t term, const cha
                  .on_send = bench_on_send,
                  .on_commit = bench_on_commit},
     };
-    struct core_saved saved = {.term = term, .commit = 1, .entries = &first, .n = 1};
-    b->core = core_new(&config, &saved, b->now);
+    b->core = core_new(&config, saved, b->now);
     ck_assert_ptr_nonnull(b->core);
+}
+
+static void bench_start(struct bench *b, uint64_t self, uint64_t term, const char *members,
+                        uint32_t guards_off)
+{
+    struct entry first = change(1, members);
+    struct core_saved saved = {.term = term, .commit = 1, .entries = &first, .n = 1};
+    bench_restart(b, self, &saved, guards_off);
 }
 
 static void bench_end(struct bench *b)
@@ -670,6 +676,35 @@ START_TEST(a_second_leader_of_the_same_term_is_not_believed)
 }
 END_TEST
 
+START_TEST(a_change_known_committed_is_confirmed_at_start_and_another_is_not)
+{
+    for (uint64_t commit = 2; commit <= 3; commit++) {
+        struct bench b;
+        struct entry entries[] = {change(1, "1V2V3V"), command(1), change(1, "1V2V3V4s")};
+        struct core_saved saved = {.term = 1, .commit = commit, .entries = entries, .n = 3};
+        bench_restart(&b, 1, &saved, 0);
+        ck_assert_uint_eq(core_commit(b.core), commit);
+        ck_assert_uint_eq(core_uncommitted_change(b.core), commit == 3 ? 0 : 3);
+        ck_assert_uint_eq(members_now(&b), 4); /* in use either way */
+        bench_end(&b);
+    }
+}
+END_TEST
+
+START_TEST(an_append_that_does_not_fit_is_rejected_once_although_it_is_split)
+{
+    struct bench b;
+    bench_start(&b, 2, 1, "1V2V3V", 0);
+    struct entry entries[] = {command(2), change(2, "1V2V3V4s"), command(2)};
+    receive(&b, 1, 2, append(5, 2, 1, entries, 3));
+    ck_assert_uint_eq(b.sent_n, 1);
+    ck_assert_uint_eq(last_to(&b, 1)->append_result.rejected, 5);
+    ck_assert_uint_eq(last_to(&b, 1)->append_result.last_index, 1);
+    ck_assert_uint_eq(b.log.last, 1);
+    bench_end(&b);
+}
+END_TEST
+
 START_TEST(changes_go_one_at_a_time_and_never_back_to_one_voter)
 {
     struct bench b;
@@ -737,6 +772,8 @@ Suite *core_suite(void)
     tcase_add_test_raise_signal(t, a_leader_that_contradicts_what_is_committed_stops_the_replica, SIGABRT);
     tcase_add_test(t, what_no_correct_replica_sends_is_dropped_and_counted);
     tcase_add_test(t, a_second_leader_of_the_same_term_is_not_believed);
+    tcase_add_test(t, a_change_known_committed_is_confirmed_at_start_and_another_is_not);
+    tcase_add_test(t, an_append_that_does_not_fit_is_rejected_once_although_it_is_split);
     tcase_add_test(t, changes_go_one_at_a_time_and_never_back_to_one_voter);
     tcase_add_test(t, one_voter_alone_grows_by_way_of_a_standby);
     suite_add_tcase(s, t);

@@ -292,6 +292,30 @@ START_TEST(a_member_that_is_away_long_catches_up)
 }
 END_TEST
 
+START_TEST(a_member_further_behind_than_the_window_catches_up_with_a_new_leader)
+{
+    struct cluster *c = cluster_new(3);
+    uint64_t old = cluster_elect(c);
+    uint64_t away = old == 3 ? 1 : 3;
+    c->nodes[away].cut = true;
+    for (int i = 0; i < 40; i++) {
+        ck_assert_int_eq(cluster_propose(c, old, "x", 500), DKV_OK);
+        cluster_run(c, 2);
+    }
+    uint64_t next = 6 - old - away;
+    ck_assert_int_eq(group_transfer(c->nodes[old].group, c->now, next), DKV_OK);
+    cluster_drain(c, old);
+    cluster_run(c, 200);
+    c->nodes[away].cut = false;
+    cluster_run(c, 5000);
+    uint64_t leader = cluster_elect(c);
+    cluster_run(c, 200);
+    ck_assert_uint_gt(status_of(c, leader).last, 20000);
+    ck_assert_uint_eq(status_of(c, away).applied, status_of(c, leader).last);
+    cluster_free(c);
+}
+END_TEST
+
 START_TEST(saved_state_that_contradicts_itself_is_refused)
 {
     uint64_t ids[] = {1, 2, 3};
@@ -387,6 +411,7 @@ Suite *group_suite(void)
     tcase_add_test(t, leadership_is_handed_over);
     tcase_add_test(t, followers_learn_soon_what_an_idle_leader_has_committed);
     tcase_add_test(t, a_member_that_is_away_long_catches_up);
+    tcase_add_test(t, a_member_further_behind_than_the_window_catches_up_with_a_new_leader);
     tcase_add_test(t, saved_state_that_contradicts_itself_is_refused);
     tcase_add_test(t, the_first_configuration_is_alike_whatever_the_order);
     tcase_add_test(t, group_new_survives_every_failed_allocation);
