@@ -7,11 +7,7 @@
 #define DKV_BASE_ENSURE_H
 
 #define ensure(condition)                                                                                    \
-    do {                                                                                                     \
-        if (__builtin_expect(!(condition), 0)) {                                                             \
-            ensure_failed(#condition, __FILE__, __LINE__);                                                   \
-        }                                                                                                    \
-    } while (0)
+    (__builtin_expect(!(condition), 0) ? ensure_failed(#condition, __FILE__, __LINE__) : (void)0)
 
 #ifdef DKV_DEBUG
 #define ensure_slow(condition) ensure(condition)

@@ -343,6 +343,35 @@ static int server_start(struct server *s)
     return code;
 }
 
+static void server_fini(struct server *s)
+{
+    router_free(s->router);
+    if (s->disk != NULL) {
+        net_disk_close(s->disk);
+    }
+    net_free(s->net);
+    lockfile_drop(&s->lock);
+}
+
+static void server_nothing_closed(void *ctx)
+{
+    (void)ctx;
+}
+
+/* A start that was refused: nothing is under way yet, so everything closes within these calls. */
+static void server_give_up(struct server *s)
+{
+    net_listener_close(s->clients);
+    net_timer_close(s->timer);
+    if (s->door != NULL) {
+        door_close(s->door, server_nothing_closed, NULL);
+    }
+    if (s->node != NULL) {
+        node_abandon(s->node, server_nothing_closed, NULL);
+    }
+    server_fini(s);
+}
+
 int server_run(const struct options *options)
 {
     struct server s = {.options = options, .lock = {.fd = -1}};
@@ -352,7 +381,8 @@ int server_run(const struct options *options)
     }
     int code = server_start(&s);
     if (code != 0) {
-        return code; /* the process ends: nothing has begun that needs an orderly end */
+        server_give_up(&s);
+        return code;
     }
     log_info("event=started node=%s client=%s:%u peer=%s:%u shards=%u cluster=%016llx version=%s",
              options->name, options->client.host, options->client.port, options->peer.host,
@@ -362,10 +392,7 @@ int server_run(const struct options *options)
     net_on_turn(s.net, server_on_turn, &s);
     node_start(s.node);
     net_run(s.net);
-    router_free(s.router);
-    net_disk_close(s.disk);
-    net_free(s.net);
-    lockfile_drop(&s.lock);
+    server_fini(&s);
     log_info("event=stopped node=%s", options->name);
     return 0;
 }

@@ -121,7 +121,8 @@ static void dialed_on_welcome(struct dialed *d, const struct frame *f)
     d->announced = true;
     p->config.on_link(p->config.ctx, d->node, true);
     if (!p->closing) {
-        p->config.on_answer(p->config.ctx, d->node, &w.who, w.knew, DKV_OK, (struct slice){0});
+        struct peer_answer answer = {.who = &w.who, .knew = w.knew};
+        p->config.on_answer(p->config.ctx, d->node, &answer);
     }
 }
 
@@ -139,7 +140,8 @@ static void dialed_on_refuse(struct dialed *d, const struct frame *f)
     }
     p->stats.refused_by++;
     dialed_close(d, REFUSED_RETRY_MS);
-    p->config.on_answer(p->config.ctx, d->node, &r.who, false, r.err, r.detail);
+    struct peer_answer answer = {.who = &r.who, .err = r.err, .detail = r.detail};
+    p->config.on_answer(p->config.ctx, d->node, &answer);
 }
 
 /* One answer is all that may come this way: what the peer has to say later comes over the connection it

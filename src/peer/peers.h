@@ -33,16 +33,22 @@ struct peer_identity {
     char client[ADDRESS_MAX + 8];                /* advertised client address; empty: none */
 };
 
+/* How a hello was answered; valid during the call. */
+struct peer_answer {
+    const struct peer_identity *who; /* of the node that answered */
+    dkv_err err;         /* DKV_OK: welcome; else refused, with what its peers_answer() was given */
+    bool knew;           /* welcome: it had our incarnation on record before */
+    struct slice detail; /* refused: one sentence */
+};
+
 struct peers_config {
     void *ctx;
     /* Open a connection to that address; exactly one call of peers_dialed() follows, later. */
     void (*dial)(void *ctx, uint32_t node, const struct address *to);
     /* Someone says hello. Answer with peers_answer(), now or later. */
     void (*on_hello)(void *ctx, const struct peer_identity *who, struct handshake *h);
-    /* Our own hello was answered: err DKV_OK (after on_link(up)), or the error and detail given to the other
-     * side's peers_answer(), as knows_us is; detail is one line of printable ASCII. */
-    void (*on_answer)(void *ctx, uint32_t node, const struct peer_identity *who, bool knows_us, dkv_err err,
-                      struct slice detail);
+    /* Our own hello was answered. */
+    void (*on_answer)(void *ctx, uint32_t node, const struct peer_answer *answer);
     /* The link is up (frames can be sent) or went down. */
     void (*on_link)(void *ctx, uint32_t node, bool up);
     /* A frame of kind RAFT or above from a welcomed peer; the body is valid during the call only. */

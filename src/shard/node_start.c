@@ -278,31 +278,30 @@ static void node_on_hello(void *ctx, const struct peer_identity *who, struct han
     }
 }
 
-static void node_on_answer(void *ctx, uint32_t node, const struct peer_identity *who, bool knows_us,
-                           dkv_err err, struct slice detail)
+static void node_on_answer(void *ctx, uint32_t node, const struct peer_answer *a)
 {
     struct node *n = ctx;
-    if (err == DKV_LOCKED) {
-        node_impostor(n, detail);
+    if (a->err == DKV_LOCKED) {
+        node_impostor(n, a->detail);
         return;
     }
-    if (err != DKV_OK) {
+    if (a->err != DKV_OK) {
         log_warn("event=refused_by node=%s reason=\"%.*s\"", map_node(n->config.map, node)->name,
-                 (int)detail.len, (const char *)detail.data);
+                 (int)a->detail.len, (const char *)a->detail.data);
         return;
     }
-    switch (join_judge(&n->join, who)) {
+    switch (join_judge(&n->join, a->who)) {
     case JOIN_RECORD:
-        node_record(n, who, NULL); /* full: the next handshake does it */
-        join_answered(&n->join, who, knows_us);
+        node_record(n, a->who, NULL); /* full: the next handshake does it */
+        join_answered(&n->join, a->who, a->knew);
         break;
     case JOIN_WELCOME:
-        join_answered(&n->join, who, knows_us);
+        join_answered(&n->join, a->who, a->knew);
         break;
     case JOIN_OTHER_CLUSTER:
     case JOIN_UNKNOWN_NODE:
     case JOIN_IMPOSTOR:
-        log_warn("event=peer_unexpected node=%s", who->name);
+        log_warn("event=peer_unexpected node=%s", a->who->name);
         break;
     }
     node_maybe_vote(n);
@@ -468,9 +467,8 @@ static void node_on_journal_ready(void *ctx, dkv_err err)
     n->state = NODE_JOINING;
     for (uint32_t i = 1; i <= n->config.map->node_count; i++) {
         const struct map_node *peer = map_node(n->config.map, i);
-        if (i != n->config.self && peers_add(n->peers, i, peer->name, &peer->peer) != DKV_OK) {
-            ensure(false); /* no memory: mem_abort_when_out ends the process before this */
-        }
+        dkv_err added = i == n->config.self ? DKV_OK : peers_add(n->peers, i, peer->name, &peer->peer);
+        ensure(added == DKV_OK); /* fails for want of memory only, and then the process has ended already */
     }
     if (n->join.voting) {
         node_start_replicas(n);

@@ -447,10 +447,16 @@ void journal_start(struct journal *j, journal_cb cb)
     }
 }
 
+/* Where to put a record; NULL: nowhere, for memory ran out or the journal is closing. */
+static struct buf *journal_room(struct journal *j, size_t bytes)
+{
+    return j->closing ? NULL : gather_room(&j->gather, bytes);
+}
+
 uint64_t journal_put_vote(struct journal *j, uint32_t group, uint64_t term, uint64_t vote)
 {
     ensure(group <= SHARDS_MAX);
-    struct buf *b = gather_room(&j->gather, record_bytes(RECORD_VOTE, 0));
+    struct buf *b = journal_room(j, record_bytes(RECORD_VOTE, 0));
     if (b != NULL) {
         record_put_vote(b, group, term, vote);
     }
@@ -462,7 +468,7 @@ uint64_t journal_put_entries(struct journal *j, uint32_t group, uint64_t first, 
 {
     ensure(group <= SHARDS_MAX);
     for (size_t i = 0; i < n; i++) {
-        struct buf *b = gather_room(&j->gather, record_bytes(RECORD_ENTRY, entries[i].data.len));
+        struct buf *b = journal_room(j, record_bytes(RECORD_ENTRY, entries[i].data.len));
         if (b != NULL) {
             record_put_entry(b, group, first + i, &entries[i]);
         }
@@ -473,7 +479,7 @@ uint64_t journal_put_entries(struct journal *j, uint32_t group, uint64_t first, 
 uint64_t journal_put_truncate(struct journal *j, uint32_t group, uint64_t from)
 {
     ensure(group <= SHARDS_MAX);
-    struct buf *b = gather_room(&j->gather, record_bytes(RECORD_TRUNCATE, 0));
+    struct buf *b = journal_room(j, record_bytes(RECORD_TRUNCATE, 0));
     if (b != NULL) {
         record_put_truncate(b, group, from);
     }
@@ -483,7 +489,7 @@ uint64_t journal_put_truncate(struct journal *j, uint32_t group, uint64_t from)
 uint64_t journal_put_note(struct journal *j, uint32_t key, struct slice value)
 {
     ensure(value.len <= NOTE_BYTES_MAX);
-    struct buf *b = gather_room(&j->gather, record_bytes(RECORD_NOTE, value.len));
+    struct buf *b = journal_room(j, record_bytes(RECORD_NOTE, value.len));
     if (b != NULL) {
         record_put_note(b, key, value);
     }
@@ -492,7 +498,9 @@ uint64_t journal_put_note(struct journal *j, uint32_t key, struct slice value)
 
 void journal_set_commit(struct journal *j, uint32_t group, uint64_t index)
 {
-    gather_set_commit(&j->gather, group, index);
+    if (!j->closing) {
+        gather_set_commit(&j->gather, group, index);
+    }
 }
 
 /* Nothing was put: is it time for marks? */

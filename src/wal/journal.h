@@ -93,9 +93,10 @@ uint64_t journal_deadline(const struct journal *j);
 uint64_t journal_durable(const struct journal *j); /* highest durable batch */
 size_t journal_backlog(const struct journal *j);   /* bytes put and not yet durable */
 
-/* Write what is left and a closing mark, then free; legal in any state after open. Without journal_start()
- * before, or after a failure, nothing is written. The callback may be NULL; it fires once, inside this call
- * if there is nothing to wait for. err: DKV_OK, or why not all was written. */
+/* Write what is left and a closing mark, then free; legal in any state after open. What is put from now on is
+ * ignored. Without journal_start() before, or after a failure, nothing is written. The callback may be NULL;
+ * it fires once, inside this call if there is nothing to wait for. err: DKV_OK, or why not all was written.
+ */
 void journal_close(struct journal *j, journal_cb cb, void *ctx);
 
 /* Free at once, as a crash would; nothing may be pending in the seam, nor may this be called from inside a

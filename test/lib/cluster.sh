@@ -183,8 +183,8 @@ cluster_cleanup() {
     for pid in "${OTHERS[@]}" "${PIDS[@]}"; do
         kill -CONT "$pid" 2>/dev/null
         kill -KILL "$pid" 2>/dev/null
+        wait "$pid" 2>/dev/null # one by one: else bash tells of each that was killed
     done
-    wait 2>/dev/null
     if grep -lE 'ERROR: (Address|Leak)Sanitizer|runtime error:|ensure failed|^ensure' "$DIR"/*.log 2>/dev/null; then
         grep -hE -A 12 'ERROR: (Address|Leak)Sanitizer|runtime error:|ensure failed|^ensure' "$DIR"/*.log | head -n 60
         printf '  FAILED: a program reported a bug of its own, see above\n' >&2
@@ -201,7 +201,7 @@ cluster_cleanup() {
 # --- asking ---------------------------------------------------------------------------------------------------
 
 ctl() { "$BIN/dkvctl" -e "$ENDPOINTS" "$@"; }                     # any node
-ctl_at() { "$BIN/dkvctl" -e "$(client_of "$1")" "${@:2}"; }       # NAME ARGS...: through this node alone
+ctl_at() { "$BIN/dkvctl" -e "$(client_of "$1")" "${@:2}"; }       # NAME ARGS...: this node first
 ctl_but() { "$BIN/dkvctl" -e "$(endpoints_but "$1")" "${@:2}"; }  # NAME ARGS...: through all others
 
 endpoints_but() { # NAME
@@ -210,6 +210,12 @@ endpoints_but() { # NAME
         [[ $name == "$1" ]] || list+=${list:+,}$(client_of "$name")
     done
     echo "$list"
+}
+
+# dkvctl learns of other nodes and asks them when the first is silent; this fails unless NAME itself has served the key.
+# A linearizable read that it serves itself needs all that was committed when the read began: it has caught up.
+serves_itself() { # NAME KEY
+    [[ $(ctl_at "$1" -t 2s -o json get --meta "$2" 2>/dev/null | json_field node) == "$1" ]]
 }
 
 # One field of a flat JSON object on stdin: json_field leader.

@@ -31,8 +31,7 @@ static void probe_start(struct rig *r, struct probe *p, enum op op)
     ck_assert_uint_eq(p->fired, 0);
 }
 
-/* --- scripts ----------------------------------------------------------------------------------------------
- */
+/* ---- scripts ------------------------------------------------------------------------------------------ */
 
 /* D0 D1 D2: the core dials that endpoint.   S: it sends the request.
  * c: connected and greeted.   C: connected.   o: greeted by a node of another cluster.
@@ -190,8 +189,7 @@ START_TEST(each_script_ends_as_its_sentence_says)
 }
 END_TEST
 
-/* --- the rest ---------------------------------------------------------------------------------------------
- */
+/* ---- the rest ----------------------------------------------------------------------------------------- */
 
 static void rig_come_up(struct rig *r)
 {
@@ -381,8 +379,7 @@ START_TEST(running_out_of_memory_anywhere_ends_the_call_and_leaks_nothing)
 }
 END_TEST
 
-/* --- against a store that counts --------------------------------------------------------------------------
- */
+/* ---- against a store that counts ---------------------------------------------------------------------- */
 
 /* Whatever the network and the servers do: a write that is done was applied once, one that is unavailable
  * never, one that is unknown at most once; and every call ends exactly once. */

@@ -30,15 +30,15 @@ static void side_on_hello(void *ctx, const struct peer_identity *who, struct han
     }
 }
 
-static void side_on_answer(void *ctx, uint32_t node, const struct peer_identity *who, bool knows_us,
-                           dkv_err err, struct slice detail)
+static void side_on_answer(void *ctx, uint32_t node, const struct peer_answer *a)
 {
     struct side *side = ctx;
-    ck_assert_uint_eq(node, who->node);
-    if (err == DKV_OK) {
-        buf_printf(&side->log, "answer %s %d;", who->name, knows_us);
+    ck_assert_uint_eq(node, a->who->node);
+    if (a->err == DKV_OK) {
+        buf_printf(&side->log, "answer %s %d;", a->who->name, a->knew);
     } else {
-        buf_printf(&side->log, "refused %d %.*s;", (int)err, (int)detail.len, (const char *)detail.data);
+        buf_printf(&side->log, "refused %d %.*s;", (int)a->err, (int)a->detail.len,
+                   (const char *)a->detail.data);
     }
 }
 

@@ -242,6 +242,29 @@ START_TEST(closing_is_legal_at_every_step)
 }
 END_TEST
 
+/* An owner that puts something whenever something is durable. */
+static void put_more(void *ctx, uint64_t batch)
+{
+    struct rig *r = ctx;
+    journal_put_vote(r->journal, 0, batch, 1);
+    journal_put_note(r->journal, 0, slice_str("more"));
+    journal_set_commit(r->journal, 1, batch);
+}
+
+START_TEST(what_is_put_after_closing_is_ignored)
+{
+    rig.config.on_durable = put_more;
+    rig_must_open(&rig);
+    rig_entries(&rig, 1, 1, 9, 10);
+    rig_turn(&rig);
+    rig_close(&rig); /* and it ends */
+    ck_assert_int_eq(rig.close_err, DKV_OK);
+    rig_must_open(&rig); /* sound: nothing but the entries */
+    ck_assert(slice_eq(buf_slice(&rig.seen), buf_slice(&rig.put)));
+    ck_assert_uint_eq(rig.seen_commit[1], 0);
+}
+END_TEST
+
 static void ignore(void *ctx, dkv_err err)
 {
     unsigned *times = ctx;
@@ -478,6 +501,7 @@ Suite *journal_suite(void)
     tcase_add_test(t, commit_marks_ride_with_the_next_batch_and_wait_for_their_entries);
     tcase_add_test(t, closing_writes_what_is_left_and_a_mark);
     tcase_add_test(t, closing_is_legal_at_every_step);
+    tcase_add_test(t, what_is_put_after_closing_is_ignored);
     tcase_add_test(t, closing_while_starting_waits_for_the_start);
     tcase_add_test(t, the_owner_may_close_inside_a_callback);
     tcase_add_test(t, a_failed_write_is_told_once_and_nothing_is_durable_after_it);
