@@ -41,8 +41,14 @@ static uint64_t client_backoff_ms(struct client_core *core, unsigned failures)
     return ms / 2 + rng_below(&core->rng, ms / 2 + 1);
 }
 
-static void client_note(struct client_core *core, const struct client_conn *conn, struct slice what)
+/* What went wrong at an endpoint: trouble with the connection, or what the node there said. */
+static void client_note(struct client_core *core, const struct client_conn *conn, struct slice what,
+                        bool answer)
 {
+    if (core->last_is_answer && !answer) {
+        return;
+    }
+    core->last_is_answer = answer;
     const struct address *at = &core->endpoints[conn->endpoint];
     snprintf(core->last, sizeof core->last, "%s:%u: %.*s", at->host, (unsigned)at->port, (int)what.len,
              (const char *)what.data);
@@ -169,7 +175,7 @@ static void client_lost(struct client_core *core, struct client_conn *conn, cons
     if (conn->state != CONN_LEAVING) {
         core->failures++;
         core->dial_at_ms = now_ms + client_backoff_ms(core, core->failures);
-        client_note(core, conn, slice_str(why));
+        client_note(core, conn, slice_str(why), false);
         client_choose_next(core, conn);
     }
     client_conn_end(conn, true);
@@ -245,7 +251,7 @@ static void client_take_answer(struct client_core *core, struct client_conn *con
         client_finish(core, call);
         return;
     }
-    client_note(core, conn, rep->detail.len > 0 ? rep->detail : slice_str(err_text(rep->err)));
+    client_note(core, conn, rep->detail.len > 0 ? rep->detail : slice_str(err_text(rep->err)), true);
     client_wait_again(core, call, conn->heard_ms);
     client_leave(core, conn, conn->heard_ms);
 }
@@ -344,7 +350,7 @@ static void client_expire(struct client_core *core, struct client_call *call)
         return;
     }
     if (call->sent) {
-        client_note(core, &core->conns[call->conn], slice_str("no answer in time"));
+        client_note(core, &core->conns[call->conn], slice_str("no answer in time"), false);
     }
     client_fail(core, call, DKV_UNAVAILABLE,
                 core->last[0] != '\0' ? core->last : "no endpoint answered in time");
@@ -365,7 +371,7 @@ static void client_watch(struct client_core *core, struct client_conn *conn, uin
         break;
     case CONN_UP:
         if (impatient && !list_empty(&conn->inflight)) {
-            client_note(core, conn, slice_str("does not answer"));
+            client_note(core, conn, slice_str("does not answer"), false);
             conn->heard_ms = now_ms; /* asked again later when it cannot be left */
             if (client_leave(core, conn, now_ms)) {
                 /* Reads that hang are better asked elsewhere; a write has to be waited for. */
@@ -540,6 +546,7 @@ void client_core_call(struct client_core *core, struct client_call *call, uint64
     call->not_before_ms = 0;
     call->deadline_ms = now_ms + timeout_ms;
     call->cost = call->request.key.len + call->request.value.len + call->request.from.len;
+    core->last_is_answer = core->last_is_answer && !list_empty(&core->order); /* of calls still under way */
     struct link *before = core->order.prev; /* almost always the last: timeouts are alike */
     while (before != &core->order && client_of_order(before)->deadline_ms > call->deadline_ms) {
         before = before->prev;

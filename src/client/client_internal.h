@@ -29,7 +29,7 @@
 #define CLIENT_BACKOFF_MAX_MS  200u
 #define CLIENT_PATIENCE_MIN_MS 20u
 #define CLIENT_PATIENCE_MAX_MS 2000u
-#define CLIENT_ENDPOINTS_MAX   (2 * NODES_MAX) /* configured and learned */
+#define CLIENT_ENDPOINTS_MAX   ((size_t)2 * NODES_MAX) /* configured and learned */
 #define CLIENT_WHY_BYTES       384u
 
 enum client_conn_state { CONN_NONE, CONN_DIALING, CONN_GREETING, CONN_UP, CONN_LEAVING };
@@ -70,7 +70,8 @@ struct client_core {
     uint32_t last_id;
     struct pack_doc *doc;
     struct rng rng;
-    char last[CLIENT_WHY_BYTES];   /* the last failure, for messages */
+    char last[CLIENT_WHY_BYTES];   /* the last failure, for messages, */
+    bool last_is_answer;           /* by a node: it says more than one that cannot be reached */
     char detail[CLIENT_WHY_BYTES]; /* of the reply being delivered */
 };
 
@@ -86,11 +87,13 @@ dkv_err client_core_init(struct client_core *core, const struct client_config *c
                          uint64_t seed) MUST_CHECK;
 void client_core_fini(struct client_core *core); /* no call may be left */
 
+/* As client_call(). */
 void client_core_call(struct client_core *core, struct client_call *call, uint64_t now_ms);
 
 /* All calls end with DKV_CANCELED. */
 void client_core_cancel(struct client_core *core);
 
+/* What became of a connection that was asked for, what came over it, and its end. */
 void client_core_on_connected(struct client_core *core, unsigned conn, uint64_t now_ms);
 void client_core_on_bytes(struct client_core *core, unsigned conn, struct slice bytes, uint64_t now_ms);
 void client_core_on_closed(struct client_core *core, unsigned conn, const char *why, uint64_t now_ms);

@@ -1,3 +1,4 @@
+/* forward.c - a table of slots, one per awaited answer. */
 #include "shard/forward.h"
 
 #include "base/limits.h"
@@ -95,6 +96,13 @@ static uint64_t slot_id(const struct forwards *fs, uint32_t slot)
     return (uint64_t)fs->slots[slot].generation << 32 | slot;
 }
 
+/* What the other node may take: a little less than is left, so that its "not applied" still arrives. */
+static uint32_t forward_timeout(uint64_t left_ms)
+{
+    uint64_t margin = left_ms / 8 < 100 ? left_ms / 8 : 100;
+    return left_ms - margin < 1 ? 1 : (uint32_t)(left_ms - margin);
+}
+
 dkv_err forward_send(struct forwards *fs, struct forward *f, uint64_t now_ms)
 {
     if (fs->free_head == fs->slot_count) {
@@ -106,7 +114,7 @@ dkv_err forward_send(struct forwards *fs, struct forward *f, uint64_t now_ms)
     uint32_t slot = fs->free_head;
     struct request request = f->request;
     request.forwarded = true;
-    request.timeout_ms = f->deadline_ms > now_ms ? (uint32_t)(f->deadline_ms - now_ms) : 1;
+    request.timeout_ms = forward_timeout(f->deadline_ms > now_ms ? f->deadline_ms - now_ms : 0);
     buf_reset(&fs->body);
     native_put_request(&fs->body, slot, &request);
     if (!buf_ok(&fs->body)) {
