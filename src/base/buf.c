@@ -1,3 +1,4 @@
+/* buf.c - growing, and how each kind of value is written. */
 #include "base/buf.h"
 
 #include "base/ensure.h"

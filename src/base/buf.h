@@ -34,6 +34,7 @@ uint8_t *buf_extend(struct buf *b, size_t n);
 /* Drop the first n bytes (n <= len). */
 void buf_consume(struct buf *b, size_t n);
 
+/* Add to the end; integers little-endian. Check buf_ok() after the last. */
 void buf_put(struct buf *b, struct slice s);
 void buf_put_u8(struct buf *b, uint8_t v);
 void buf_put_u16(struct buf *b, uint16_t v);

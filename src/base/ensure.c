@@ -1,3 +1,4 @@
+/* ensure.c - the last words of a process that found its own bug. */
 #include "base/ensure.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* err.c - how each error looks as text. */
 #include "base/err.h"
 
 #include <errno.h>

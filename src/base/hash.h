@@ -4,6 +4,7 @@
 
 #include "base/slice.h"
 
+/* Of the bytes of s, with seed 0. */
 uint64_t hash64(struct slice s);
 
 #endif

@@ -32,7 +32,12 @@
 #define CONN_INFLIGHT_BYTES   (8u << 20) /* of requests in flight; then reading stops */
 #define CONN_OUTPUT_BYTES_MAX (8u << 20) /* unread replies; then reading stops */
 #define CONN_FIRST_BYTE_MS    10000u     /* a silent connection is closed after */
-#define CONN_WRITE_STALL_MS   60000u     /* a client that does not read is closed after */
+#define CONN_MESSAGE_MS       30000u /* a message begun is whole after, and 1 ms more for each byte of it */
+#define CONN_WRITE_STALL_MS   60000u /* a client that does not read is closed after */
+
+/* settings file */
+#define CONF_FILE_BYTES_MAX (1u << 20)
+#define CONF_LINE_BYTES_MAX (32u << 10) /* an --initial-cluster of NODES_MAX nodes fits */
 
 /* between nodes */
 #define FRAME_BYTES_MAX       (2u << 20)
@@ -56,6 +61,8 @@
 
 _Static_assert(KEY_BYTES_MAX + VALUE_BYTES_MAX + 65536u <= FRAME_BYTES_MAX,
                "a legal put does not fit a frame");
+_Static_assert(1024u + NODES_MAX * (NODE_NAME_MAX + ADDRESS_MAX + 2) <= CONF_LINE_BYTES_MAX,
+               "a legal --initial-cluster does not fit a line of a settings file");
 _Static_assert(SCAN_BYTES_MAX + KEY_BYTES_MAX + VALUE_BYTES_MAX + 65536u <= FRAME_BYTES_MAX,
                "a page does not fit a frame");
 _Static_assert(APPEND_BYTES_MAX + 65536u <= FRAME_BYTES_MAX, "an AppendEntries does not fit a frame");

@@ -1,8 +1,10 @@
 # src/base/local.mk - bytes, errors, text, logs, options.
 noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
-	src/base/args.c src/base/args.h \
+	src/base/args.c src/base/args.h src/base/args_internal.h \
+	src/base/args_text.c \
 	src/base/buf.c src/base/buf.h \
+	src/base/conf.c src/base/conf.h \
 	src/base/crc32c.c src/base/crc32c.h src/base/crc32c_internal.h \
 	src/base/disk.h \
 	src/base/ensure.c src/base/ensure.h \

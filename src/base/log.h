@@ -11,6 +11,7 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
+/* Lines above this level are dropped; LOG_INFO at first. */
 void log_set_level(enum log_level level);
 dkv_err log_parse_level(struct slice s, enum log_level *out) MUST_CHECK; /* error warn info debug */
 bool log_is_on(enum log_level level);

@@ -1,3 +1,4 @@
+/* mem.c - the allocator behind its door, with failures on order. */
 #include "base/mem.h"
 
 #include <malloc.h>

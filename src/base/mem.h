@@ -25,8 +25,8 @@ char *mem_text(struct slice s) MUST_CHECK;
 
 void mem_free(void *p); /* NULL is fine */
 
-/* For a process that holds much data and frees some of it all the time: give memory back to the kernel rarely, because
- * one such moment took 30 ms after a million deletes (doc/notes/store.md). */
+/* For a process that holds much data and frees some of it all the time: give memory back to the kernel
+ * rarely, because one such moment took 30 ms after a million deletes (doc/notes/store.md). */
 void mem_keep_freed(void);
 
 /* From now on running out of memory ends the process with a message. */

@@ -1,3 +1,4 @@
+/* reader.c - taking bytes off the front, and giving up when there are too few. */
 #include "base/reader.h"
 
 struct slice reader_bytes(struct reader *r, size_t n)

@@ -35,6 +35,7 @@ static inline void reader_fail(struct reader *r)
     *r = (struct reader){.failed = true};
 }
 
+/* The next bytes of the input; integers little-endian. After too short an input: 0 or empty. */
 uint8_t reader_u8(struct reader *r);
 uint16_t reader_u16(struct reader *r);
 uint32_t reader_u32(struct reader *r);

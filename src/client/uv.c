@@ -396,7 +396,7 @@ struct client_waiting {
 
 static struct slice client_kept(const struct buf *keep, size_t *at, size_t len)
 {
-    struct slice s = len == 0 ? (struct slice){0} : slice_of(keep->data + *at, len);
+    struct slice s = len == 0 ? slice_of(NULL, 0) : slice_of(keep->data + *at, len);
     *at += len;
     return s;
 }

@@ -169,7 +169,7 @@ static void bench_raise_descriptors(void)
 static bool bench_connect(struct bench *b, uv_loop_t *loop)
 {
     struct address endpoints[2 * NODES_MAX];
-    size_t n = session_endpoints(b->ctl, endpoints, 2 * NODES_MAX);
+    size_t n = session_endpoints(b->ctl, endpoints, sizeof endpoints / sizeof endpoints[0]);
     struct client_config config = {
         .endpoints = endpoints, .endpoint_count = n, .timeout_ms = b->ctl->timeout_ms, .learn = false};
     for (uint64_t i = 0; i < b->clients; i++) {

@@ -21,6 +21,7 @@
 #define CLUSTER_DOWN_MS   10000u
 #define CLUSTER_KILL_MS   5000u
 #define CLUSTER_ASK_MS    500u
+#define CLUSTER_FAIL_MS   1000u /* for the other nodes to fail as one did */
 #define CLUSTER_POLL_MS   50u
 #define CLUSTER_LOG_LINES 10
 #define CLUSTER_LOG_BYTES 4096 /* of the end of a log, shown when a node dies */
@@ -158,6 +159,7 @@ struct up {
     const char *dir;
     struct local wanted; /* 0: not given */
     struct local l;
+    bool is_new;                  /* its settings were written by this command */
     pid_t started[NODES_MAX + 1]; /* by this command; 0: not */
 };
 
@@ -204,6 +206,7 @@ static int up_prepare(struct up *u)
         up_settle(u);
         err = local_check(&u->wanted, &why);
         err = err == DKV_OK ? local_save(u->dir, &u->wanted, &why) : err;
+        u->is_new = err == DKV_OK;
         u->l = u->wanted;
         u->wanted.flag_count = 0; /* they are the cluster's now */
     }
@@ -225,6 +228,7 @@ static int up_start_all(struct up *u)
             out_note(u->ctl, "n%u is paused; dkvctl cluster resume n%u lets it go on", i, i);
         } else if (state == LOCAL_DOWN && local_start(&u->l, i, &u->started[i], &why) != DKV_OK) {
             out_error("cluster up: n%u cannot start: %.*s", i, (int)why.len, (const char *)why.data);
+            u->started[i] = 0;
             code = 1;
         }
     }
@@ -354,14 +358,46 @@ static int up_wait(struct up *u)
     }
 }
 
+/* Whether a node of this command still runs after the others had a moment to fail as the first did. */
+static bool up_has_one(struct up *u)
+{
+    unsigned running = 0;
+    for (unsigned waited = 0; waited <= CLUSTER_FAIL_MS; waited += CLUSTER_POLL_MS) {
+        up_lost_one(u);
+        running = 0;
+        for (unsigned i = 1; i <= u->l.nodes; i++) {
+            running += u->started[i] != 0;
+        }
+        if (running == 0) {
+            return false;
+        }
+        local_sleep_ms(CLUSTER_POLL_MS);
+    }
+    return true;
+}
+
+/* Settings with which no node has ever come up bind nobody: the next try may come with others. */
+static bool up_forget(struct up *u)
+{
+    if (!u->is_new || up_has_one(u)) {
+        return false;
+    }
+    local_forget(&u->l);
+    out_error("cluster up: no node came up; its settings are forgotten, try again with others");
+    return true;
+}
+
 static int up_run(struct up *u)
 {
     int code = up_prepare(u);
-    code = code == CTL_GO ? up_start_all(u) : code;
     if (code != CTL_GO) {
         return code;
     }
-    code = up_wait(u);
+    code = up_start_all(u);
+    code = code == CTL_GO ? up_wait(u) : code;
+    if (code != 0 && up_forget(u)) {
+        return code;
+    }
     cluster_print(u->ctl, &u->l);
     bool usual = strcmp(u->dir, CLUSTER_DIR) == 0;
     out_note(u->ctl, "stop it with: dkvctl cluster down%s%s", usual ? "" : " --dir ", usual ? "" : u->dir);

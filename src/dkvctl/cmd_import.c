@@ -4,15 +4,17 @@
  *   1. lines are read while there is a free slot; each becomes a put;
  *   2. an answer frees its slot, and the next line goes.
  *
- * What can go wrong: a put fails, then no further line is read, what is in flight is waited for, and every
- * failed line is told with its outcome. A key that is in flight already holds its next line back, because a
- * retried put could overtake. A pipe that is slow is waited for in the loop, so that answers do not wait for
- * input. */
+ * What can go wrong: a line is broken or a put fails, then no further line is sent, what is in flight is
+ * waited for, and every line that is not stored is told with its outcome; with --keep-going the next lines
+ * are sent all the same. A key that is in flight already holds its next line back, because a retried put
+ * could overtake. A pipe that is slow is waited for in the loop, so that answers do not wait for input. */
 #include "base/hash.h"
 #include "base/mem.h"
 #include "dkvctl/ctl.h"
 #include "dkvctl/input.h"
+#include "dkvctl/line.h"
 #include "dkvctl/output.h"
+#include "dkvctl/progress.h"
 #include "dkvctl/session.h"
 
 #include <errno.h>
@@ -23,8 +25,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define IMPORT_WINDOW   512u
-#define IMPORT_LINE_MAX (KEY_BYTES_MAX + 1 + VALUE_BYTES_MAX)
+#define IMPORT_WINDOW 512u
 
 struct import;
 
@@ -40,22 +41,27 @@ struct import_slot {
 
 struct import {
     struct ctl *ctl;
-    bool lines; /* each line is a key */
+    struct line_reader reader;
     struct input in;
     bool polled; /* the input is waited for in the loop */
     bool polling;
-    bool ready; /* a read will not block */
+    bool ready;    /* a read will not block */
+    bool skipping; /* the rest of a line that is too long */
     uv_poll_t poll;
-    uv_timer_t progress;
+    uv_timer_t tick; /* of the progress line */
+    struct progress progress;
     bool has_held;
-    struct slice held; /* a line read and not yet sent */
-    uint64_t line;     /* number of the line read last */
+    struct line_pair held; /* read and not yet sent */
+    uint64_t line;         /* number of the line read last */
     uint64_t stored;
+    uint64_t refused; /* broken lines, never sent */
+    uint64_t failed;  /* surely not applied */
+    uint64_t unknown;
     uint64_t begun_us;
-    uint64_t told; /* stored, at the last progress line */
     unsigned busy;
     size_t bytes; /* in flight */
     int code;     /* of the failure that counts; 0: none */
+    bool stopped; /* by it */
     struct import_slot slots[IMPORT_WINDOW];
 };
 
@@ -66,6 +72,14 @@ static void import_fail(struct import *m, int code)
 {
     int unknown = err_exit_code(DKV_UNKNOWN);
     m->code = m->code == 0 || code == unknown ? code : m->code;
+    m->stopped = m->stopped || !m->ctl->keep_going;
+}
+
+/* What --keep-going cannot help. */
+static void import_stop(struct import *m, int code)
+{
+    import_fail(m, code);
+    m->stopped = true;
 }
 
 static void import_on_answer(struct client_call *call)
@@ -83,15 +97,21 @@ static void import_on_answer(struct client_call *call)
     }
     char what[64];
     snprintf(what, sizeof what, "import: line %" PRIu64, slot->line);
+    m->unknown += call->reply.err == DKV_UNKNOWN;
+    m->failed += call->reply.err != DKV_UNKNOWN;
+    progress_wipe(&m->progress);
     import_fail(m, out_failed(what, &call->reply));
 }
 
 /* ---- lines -------------------------------------------------------------------------------------------- */
 
-static void import_refuse_line(struct import *m, const char *why)
+static void import_refuse_line(struct import *m, dkv_err err, const struct buf *why)
 {
-    out_error("import: line %" PRIu64 ": %s", m->line, why);
-    import_fail(m, CTL_EXIT_USAGE);
+    progress_wipe(&m->progress);
+    out_error("import: line %" PRIu64 ": %.*s", m->line, (int)why->len,
+              why->len > 0 ? (const char *)why->data : "");
+    m->refused++;
+    import_fail(m, err == DKV_TOO_LARGE ? err_exit_code(err) : CTL_EXIT_USAGE);
 }
 
 /* A slot for a key; NULL: none is free, or the key is in flight. */
@@ -112,13 +132,15 @@ static struct import_slot *import_find_slot(struct import *m, struct slice key)
     return found;
 }
 
-static void import_send(struct import *m, struct import_slot *slot, struct slice key, struct slice value)
+/* Make a put of the held line. */
+static void import_send(struct import *m, struct import_slot *slot)
 {
+    const struct line_pair *pair = &m->held;
     buf_reset(&slot->text);
-    buf_put(&slot->text, key);
-    buf_put(&slot->text, value);
+    buf_put(&slot->text, pair->key);
+    buf_put(&slot->text, pair->value);
     if (!buf_ok(&slot->text)) {
-        import_fail(m, out_no_memory());
+        import_stop(m, out_no_memory());
         return;
     }
     slot->import = m;
@@ -127,42 +149,25 @@ static void import_send(struct import *m, struct import_slot *slot, struct slice
     slot->begun_us = session_now_us();
     slot->call = (struct client_call){
         .request = {.op = OP_PUT,
-                    .key = slice_of(slot->text.data, key.len),
-                    .value = slice_of(slot->text.data + key.len, value.len)},
+                    .key = slice_of(slot->text.data, pair->key.len),
+                    .value = slice_of(slot->text.data + pair->key.len, pair->value.len)},
         .cb = import_on_answer,
     };
+    m->has_held = false;
     m->busy++;
     m->bytes += slot->text.len;
     client_call(session_client(m->ctl), &slot->call);
 }
 
-/* Make a put of the held line. False: it has to wait. */
-static bool import_take_line(struct import *m)
+/* Send the held line. False: it has to wait. */
+static bool import_try_send(struct import *m)
 {
-    struct slice key = m->held;
-    struct slice value;
-    char number[24];
-    if (m->lines) {
-        value = slice_of(number, (size_t)snprintf(number, sizeof number, "%" PRIu64, m->line));
-    } else {
-        const uint8_t *tab = key.len == 0 ? NULL : memchr(key.data, '\t', key.len);
-        if (tab == NULL) {
-            import_refuse_line(m, "there is no tab between key and value");
-            return true;
-        }
-        key.len = (size_t)(tab - key.data);
-        value = slice_of(tab + 1, m->held.len - key.len - 1);
-    }
-    if (key.len == 0 || key.len > KEY_BYTES_MAX) {
-        import_refuse_line(m, key.len == 0 ? "the key is empty" : "the key is too long");
-        return true;
-    }
-    struct import_slot *slot = import_find_slot(m, key);
-    bool room = m->busy == 0 || m->bytes + key.len + value.len <= CONN_INFLIGHT_BYTES;
+    struct import_slot *slot = import_find_slot(m, m->held.key);
+    bool room = m->busy == 0 || m->bytes + m->held.key.len + m->held.value.len <= CONN_INFLIGHT_BYTES;
     if (slot == NULL || !room) {
         return false;
     }
-    import_send(m, slot, key, value);
+    import_send(m, slot);
     return true;
 }
 
@@ -188,37 +193,64 @@ static bool import_fill(struct import *m)
     m->ready = false;
     input_fill(&m->in);
     if (m->in.failed) {
-        out_error("import: %s", strerror(m->in.error));
-        import_fail(m, 1);
+        progress_wipe(&m->progress);
+        out_error("import: line %" PRIu64 " cannot be read: %s", m->line + 1, strerror(m->in.error));
+        import_stop(m, 1);
     }
     return true;
+}
+
+/* Read a line into what is held; a broken one is told. */
+static void import_read_line(struct import *m, struct slice line)
+{
+    struct buf why = {0};
+    m->line++;
+    dkv_err err = line_read(&m->reader, line, m->line, &m->held, &why);
+    m->has_held = err == DKV_OK;
+    if (err == DKV_NO_MEMORY) {
+        import_stop(m, out_no_memory());
+    } else if (err != DKV_OK) {
+        import_refuse_line(m, err, &why);
+    }
+    buf_fini(&why);
+}
+
+static void import_refuse_long_line(struct import *m)
+{
+    struct buf why = {0};
+    m->line++;
+    m->skipping = true;
+    buf_printf(&why, "the line has more than %u bytes", LINE_BYTES_MAX);
+    import_refuse_line(m, DKV_TOO_LARGE, &why);
+    buf_fini(&why);
 }
 
 /* Get the next line held. False: not now, or never. */
 static bool import_next_line(struct import *m)
 {
-    for (;;) {
-        dkv_err err = input_next_line(&m->in, IMPORT_LINE_MAX, &m->held);
-        if (err == DKV_MORE && m->code == 0 && import_fill(m)) {
-            continue;
+    while (!m->stopped && !m->has_held) {
+        struct slice line;
+        dkv_err err = m->skipping ? input_skip_line(&m->in) : input_next_line(&m->in, LINE_BYTES_MAX, &line);
+        if (err == DKV_NOT_FOUND || (err == DKV_MORE && !import_fill(m))) {
+            return false;
         }
         if (err == DKV_TOO_LARGE) {
-            m->line++;
-            import_refuse_line(m, "the line is too long");
+            import_refuse_long_line(m);
+        } else if (err == DKV_OK && m->skipping) {
+            m->skipping = false;
+        } else if (err == DKV_OK) {
+            import_read_line(m, line);
         }
-        m->has_held = err == DKV_OK && m->code == 0;
-        m->line += m->has_held;
-        return m->has_held;
     }
+    return m->has_held && !m->stopped;
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------------- */
 
-static void import_on_progress(uv_timer_t *timer)
+static void import_on_tick(uv_timer_t *timer)
 {
-    struct import *m = CONTAINER(timer, struct import, progress);
-    fprintf(stderr, "\r%" PRIu64 " keys, %" PRIu64 "/s   ", m->stored, m->stored - m->told);
-    m->told = m->stored;
+    struct import *m = CONTAINER(timer, struct import, tick);
+    progress_show(&m->progress, m->in.taken, m->stored, session_now_us());
 }
 
 static bool import_at_risk(void *ctx)
@@ -236,11 +268,10 @@ static void import_loop(struct import *m, uv_loop_t *loop)
 {
     bool more = true;
     while (more || m->busy > 0) {
-        while (m->code == 0 && (m->has_held || import_next_line(m)) && import_take_line(m)) {
-            m->has_held = false;
+        while (import_next_line(m) && import_try_send(m)) {
         }
         bool at_end = m->in.eof && !m->has_held && m->in.at == m->in.data.len;
-        more = m->code == 0 && !at_end;
+        more = !m->stopped && !at_end;
         if (more || m->busy > 0) {
             uv_run(loop, UV_RUN_ONCE);
         }
@@ -251,10 +282,14 @@ static void import_print(const struct import *m)
 {
     uint64_t us = session_now_us() - m->begun_us;
     uint64_t rate = us == 0 ? 0 : m->stored * 1000000u / us;
+    uint64_t lines = m->has_held ? m->line - 1 : m->line;
     if (m->ctl->output == OUTPUT_JSON || m->ctl->output == OUTPUT_JSONL) {
         struct json *root = json_new_object();
         json_set(root, "stored", json_new_number(m->stored));
-        json_set(root, "lines", json_new_number(m->line));
+        json_set(root, "lines", json_new_number(lines));
+        json_set(root, "refused", json_new_number(m->refused));
+        json_set(root, "not_applied", json_new_number(m->failed));
+        json_set(root, "unknown", json_new_number(m->unknown));
         json_set(root, "milliseconds", json_new_number(us / 1000));
         json_set(root, "keys_per_second", json_new_number(rate));
         out_json(root);
@@ -263,33 +298,42 @@ static void import_print(const struct import *m)
                    us / 1000000, us % 1000000 / 10000, rate);
     }
     if (m->code != 0) {
-        out_error("import: stopped; %" PRIu64 " of the first %" PRIu64 " lines are stored", m->stored,
-                  m->line);
+        out_error("import: %s line %" PRIu64 "; of the lines so far %" PRIu64 " are stored, %" PRIu64
+                  " broken, %" PRIu64 " not applied, %" PRIu64 " of unknown outcome",
+                  m->stopped ? "stopped after" : "went on to", lines, m->stored, m->refused, m->failed,
+                  m->unknown);
     }
+}
+
+/* How many bytes there are to read; 0: not known. */
+static uint64_t import_size(const struct stat *st, int fd)
+{
+    off_t at = S_ISREG(st->st_mode) ? lseek(fd, 0, SEEK_CUR) : -1;
+    return at >= 0 && st->st_size > at ? (uint64_t)(st->st_size - at) : 0;
 }
 
 static int import_run(struct import *m)
 {
     uv_loop_t *loop = session_loop(m->ctl);
-    struct stat st;
+    struct stat st = {0};
     if (loop == NULL) {
         return out_no_memory();
     }
     /* What epoll does not take (files, devices) can be read without waiting long. */
     m->polled =
         fstat(m->in.fd, &st) == 0 && !S_ISREG(st.st_mode) && uv_poll_init(loop, &m->poll, m->in.fd) == 0;
-    bool progress = isatty(STDERR_FILENO) == 1 && !m->ctl->quiet;
-    uv_timer_init(loop, &m->progress);
-    if (progress) {
-        uv_timer_start(&m->progress, import_on_progress, 1000, 1000);
-    }
     m->begun_us = session_now_us();
+    progress_begin(&m->progress, m->ctl, "keys", import_size(&st, m->in.fd), m->begun_us);
+    uv_timer_init(loop, &m->tick);
+    if (m->progress.on) {
+        uv_timer_start(&m->tick, import_on_tick, PROGRESS_EVERY_MS, PROGRESS_EVERY_MS);
+    }
     session_guard(m->ctl, import_at_risk, m);
     import_loop(m, loop);
     session_unguard(m->ctl);
-    fputs(progress ? "\r\033[K" : "", stderr);
+    progress_wipe(&m->progress);
     import_print(m);
-    uv_close((uv_handle_t *)&m->progress, NULL);
+    uv_close((uv_handle_t *)&m->tick, NULL);
     if (m->polled) {
         uv_close((uv_handle_t *)&m->poll, NULL);
     }
@@ -297,7 +341,7 @@ static int import_run(struct import *m)
     return m->code;
 }
 
-static int import_file(struct ctl *ctl, const char *path, bool lines)
+static int import_file(struct ctl *ctl, const char *path, enum line_format format)
 {
     bool is_stdin = strcmp(path, "-") == 0;
     int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
@@ -311,12 +355,13 @@ static int import_file(struct ctl *ctl, const char *path, bool lines)
         code = out_no_memory();
     } else {
         m->ctl = ctl;
-        m->lines = lines;
+        m->reader.format = format;
         m->in.fd = fd;
         code = import_run(m);
         for (unsigned i = 0; i < IMPORT_WINDOW; i++) {
             buf_fini(&m->slots[i].text);
         }
+        line_reader_fini(&m->reader);
         input_fini(&m->in);
     }
     mem_free(m);
@@ -326,25 +371,49 @@ static int import_file(struct ctl *ctl, const char *path, bool lines)
     return code;
 }
 
+/* What --format and --lines say together. */
+static int import_choose_format(struct ctl *ctl, const char *name, bool lines, enum line_format *out)
+{
+    *out = lines ? LINE_KEYS : LINE_GUESS;
+    if (name == NULL) {
+        return CTL_GO;
+    }
+    if (!line_find_format(name, out)) {
+        return ctl_usage_error(ctl, "--format is jsonl, tsv or lines");
+    }
+    return lines && *out != LINE_KEYS ? ctl_usage_error(ctl, "--lines is another format") : CTL_GO;
+}
+
 int cmd_import(struct ctl *ctl, int argc, char **argv)
 {
     bool lines = false;
+    const char *name = NULL;
+    enum line_format format;
     const struct arg rows[] = {
+        {.name = "format",
+         .kind = ARG_TEXT,
+         .value = "FORMAT",
+         .help = "jsonl, tsv or lines [jsonl when the first byte is {, else tsv]",
+         .text = &name},
         {.name = "lines",
          .kind = ARG_SWITCH,
          .help = "each line is a key, its value the line's number",
          .on = &lines},
     };
     struct arg_input in = {.argc = argc, .argv = argv};
-    int code = ctl_parse(ctl, rows, 1, &in);
+    int code = ctl_parse(ctl, rows, sizeof rows / sizeof rows[0], &in);
+    if (code == CTL_GO) {
+        code = import_choose_format(ctl, name, lines, &format);
+    }
     if (code != CTL_GO) {
         return code;
     }
-    if (in.operands != 1) {
-        return ctl_usage_error(ctl, in.operands < 1 ? "FILE is missing" : "too many words");
+    bool given = in.operands > 0;
+    if (in.operands > 1 || (!given && isatty(STDIN_FILENO) == 1)) {
+        return ctl_usage_error(ctl, given ? "too many words" : "FILE is missing");
     }
-    if (ctl->batch && strcmp(argv[1], "-") == 0) {
+    if (ctl->batch && (!given || strcmp(argv[1], "-") == 0)) {
         return ctl_usage_error(ctl, "standard input is taken by the commands");
     }
-    return import_file(ctl, argv[1], lines);
+    return import_file(ctl, given ? argv[1] : "-", format);
 }

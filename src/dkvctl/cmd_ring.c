@@ -18,14 +18,17 @@ static int ring_view_fetch(struct ctl *ctl, struct ring_view *r)
 {
     struct reply rep;
     *r = (struct ring_view){0};
-    if (session_call(ctl, &(struct request){.op = OP_RING}, &rep) == DKV_OK) {
+    rep.err = session_call(ctl, &(struct request){.op = OP_RING}, &rep);
+    if (rep.err == DKV_OK) {
         rep.err = map_decode(rep.value, &r->map);
     }
     if (rep.err == DKV_OK && r->map->shard_count < 2) {
         rep.err = DKV_MALFORMED; /* the meta group alone owns no key */
     }
     if (rep.err != DKV_OK) {
-        return out_failed("ring", &rep);
+        int code = out_failed("ring", &rep);
+        ensure(code != CTL_GO);
+        return code;
     }
     r->ring = ring_new(r->map);
     return r->ring == NULL ? out_no_memory() : CTL_GO;

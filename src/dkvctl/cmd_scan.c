@@ -1,49 +1,26 @@
-/* cmd_scan.c - scan: keys in order over all shards, page by page, so that memory stays bounded. */
-#include "base/mem.h"
+/* cmd_scan.c - scan: print keys in order over all shards. */
 #include "dkvctl/ctl.h"
 #include "dkvctl/output.h"
+#include "dkvctl/pages.h"
+#include "dkvctl/progress.h"
 #include "dkvctl/session.h"
-#include "proto/pack.h"
 
 #include <inttypes.h>
 
 struct scan {
-    const char *from;
     const char *to;
     uint64_t limit; /* 0: all */
-    bool keys_only;
     bool count;
-    struct slice prefix;
-
-    struct pack_doc *doc;
-    struct buf next;  /* first key of the next page */
+    struct pages pages;
+    struct progress progress;
     uint64_t printed; /* or counted */
-    bool end;
 };
 
-struct scan_item {
-    struct slice key;
-    struct slice value;
-    uint64_t id;
-    uint64_t version;
-};
-
-static bool scan_read_item(const struct scan *s, const struct pack_value *v, struct scan_item *item)
-{
-    *item = (struct scan_item){0};
-    bool ok = pack_get_bytes(pack_at(v, 0), &item->key);
-    if (ok && !s->keys_only) {
-        ok = pack_get_bytes(pack_at(v, 1), &item->value) && pack_get_u64(pack_at(v, 2), &item->id) &&
-             pack_get_u64(pack_at(v, 3), &item->version);
-    }
-    return ok;
-}
-
-static void scan_print_json(const struct ctl *ctl, const struct scan *s, const struct scan_item *item)
+static void scan_print_json(const struct ctl *ctl, const struct scan *s, const struct page_item *item)
 {
     struct json *root = json_new_object();
     json_set(root, "key", json_new_bytes(item->key));
-    if (!s->keys_only) {
+    if (!s->pages.keys_only) {
         json_set(root, "value", json_new_bytes(item->value));
         json_set(root, "id", json_new_number(item->id));
         json_set(root, "version", json_new_number(item->version));
@@ -56,21 +33,21 @@ static void scan_print_json(const struct ctl *ctl, const struct scan *s, const s
     }
 }
 
-static void scan_print_item(const struct ctl *ctl, const struct scan *s, const struct scan_item *item,
+static void scan_print_item(const struct ctl *ctl, const struct scan *s, const struct page_item *item,
                             struct table *table)
 {
     if (ctl->output == OUTPUT_JSON || ctl->output == OUTPUT_JSONL) {
         scan_print_json(ctl, s, item);
     } else if (ctl->output == OUTPUT_TABLE) {
         table_put(table, item->key);
-        if (!s->keys_only) {
+        if (!s->pages.keys_only) {
             table_put(table, item->value);
             table_printf(table, "%" PRIu64, item->id);
             table_printf(table, "%" PRIu64, item->version);
         }
     } else {
         out_bytes(item->key);
-        if (!s->keys_only) {
+        if (!s->pages.keys_only) {
             out_printf("\t");
             out_bytes(item->value);
         }
@@ -78,81 +55,43 @@ static void scan_print_item(const struct ctl *ctl, const struct scan *s, const s
     }
 }
 
-/* The items of a page, up to the limit or the end key. False: the page is no page. */
-static bool scan_take_items(const struct ctl *ctl, struct scan *s, const struct pack_value *items,
-                            struct table *table)
+/* The items of a page, up to the limit or the end key. */
+static int scan_take_items(const struct ctl *ctl, struct scan *s, struct table *table)
 {
-    uint32_t n = 0;
-    if (!pack_get_array(items, &n)) {
-        return false;
-    }
-    for (uint32_t i = 0; i < n && !s->end; i++) {
-        struct scan_item item;
-        if (!scan_read_item(s, pack_at(items, i), &item)) {
-            return false;
+    struct pages *p = &s->pages;
+    for (uint32_t i = 0; i < p->count && (s->limit == 0 || s->printed < s->limit); i++) {
+        struct page_item item;
+        if (!pages_at(p, i, &item)) {
+            return pages_refuse("scan");
         }
         if (s->to != NULL && slice_cmp(item.key, slice_str(s->to)) >= 0) {
-            s->end = true;
+            p->end = true;
             break;
         }
         if (!s->count) {
             scan_print_item(ctl, s, &item, table);
         }
         s->printed++;
-        s->end = s->limit != 0 && s->printed == s->limit;
     }
-    return true;
-}
-
-/* Where the next page begins; the pages have to advance. */
-static bool scan_take_next(struct scan *s, const struct pack_value *page)
-{
-    struct slice next = {0};
-    if (!pack_get_bytes(pack_find(page, "next"), &next) || next.len == 0) {
-        s->end = true;
-        return true;
-    }
-    if (slice_cmp(next, buf_slice(&s->next)) <= 0) {
-        return false;
-    }
-    buf_reset(&s->next);
-    buf_put(&s->next, next);
-    return buf_ok(&s->next);
-}
-
-static int scan_take_page(const struct ctl *ctl, struct scan *s, struct slice body)
-{
-    static const char *const headings[] = {"KEY", "VALUE", "ID", "VERSION"};
-    struct table table;
-    const struct pack_value *page = NULL;
-    table_init(&table, headings, s->keys_only ? 1 : 4);
-    bool ok = pack_parse(s->doc, body, &page) == DKV_OK &&
-              scan_take_items(ctl, s, pack_find(page, "items"), &table) && scan_take_next(s, page);
-    if (ok && ctl->output == OUTPUT_TABLE && !s->count) {
-        table_print(ctl, &table);
-    }
-    table_fini(&table);
-    if (!ok) {
-        out_error("scan: the answer is malformed");
-    }
-    return ok ? 0 : err_exit_code(DKV_MALFORMED);
+    p->end = p->end || (s->limit != 0 && s->printed == s->limit);
+    return 0;
 }
 
 static int scan_one_page(struct ctl *ctl, struct scan *s)
 {
-    uint64_t left = s->limit == 0 ? SCAN_KEYS_MAX : s->limit - s->printed;
-    struct request req = {.op = OP_SCAN,
-                          .key = s->prefix,
-                          .from = buf_slice(&s->next),
-                          .limit = left < SCAN_KEYS_MAX ? (uint32_t)left : SCAN_KEYS_MAX,
-                          .keys_only = s->keys_only,
-                          .consistency = ctl->consistency};
-    struct reply rep;
-    session_renew(ctl); /* --timeout is for a page: a long scan is no hung one */
-    if (session_call(ctl, &req, &rep) != DKV_OK) {
-        return out_failed("scan", &rep);
+    static const char *const headings[] = {"KEY", "VALUE", "ID", "VERSION"};
+    struct table table;
+    int code = pages_fetch(ctl, &s->pages, s->limit == 0 ? 0 : s->limit - s->printed, "scan");
+    if (code != 0) {
+        return code;
     }
-    return scan_take_page(ctl, s, rep.value);
+    table_init(&table, headings, s->pages.keys_only ? 1 : 4);
+    code = scan_take_items(ctl, s, &table);
+    if (code == 0 && ctl->output == OUTPUT_TABLE && !s->count) {
+        table_print(ctl, &table);
+    }
+    table_fini(&table);
+    return code;
 }
 
 static void scan_print_end(const struct ctl *ctl, const struct scan *s)
@@ -169,17 +108,33 @@ static void scan_print_end(const struct ctl *ctl, const struct scan *s)
     }
 }
 
+/* How far it is can be told when nothing else is printed on the terminal; how far it has to go when all keys
+ * are wanted. */
+static void scan_begin_progress(struct ctl *ctl, struct scan *s)
+{
+    if (out_is_terminal() && !s->count) {
+        return;
+    }
+    bool all = s->pages.prefix.len == 0 && s->pages.from == NULL && s->to == NULL && s->limit == 0;
+    progress_begin(&s->progress, ctl, "keys", s->limit, session_now_us());
+    if (all && s->progress.on) {
+        s->progress.total = pages_count_all(ctl);
+    }
+}
+
 static int scan_all(struct ctl *ctl, struct scan *s)
 {
     int code = 0;
+    scan_begin_progress(ctl, s);
     if (ctl->output == OUTPUT_JSON && !s->count) {
         out_printf("{\"items\":[");
     }
-    buf_put_text(&s->next, s->from != NULL ? s->from : "");
-    while (code == 0 && !s->end) {
+    while (code == 0 && !s->pages.end) {
         code = scan_one_page(ctl, s);
-        s->end = s->end || !out_flush();
+        s->pages.end = s->pages.end || !out_flush();
+        progress_show(&s->progress, s->printed, s->printed, session_now_us());
     }
+    progress_wipe(&s->progress);
     if (code == 0) {
         scan_print_end(ctl, s);
     }
@@ -189,11 +144,12 @@ static int scan_all(struct ctl *ctl, struct scan *s)
 int cmd_scan(struct ctl *ctl, int argc, char **argv)
 {
     struct scan s = {0};
+    struct pages *p = &s.pages;
     const struct arg rows[] = {
-        {.name = "from", .kind = ARG_TEXT, .value = "KEY", .help = "the first key", .text = &s.from},
+        {.name = "from", .kind = ARG_TEXT, .value = "KEY", .help = "the first key", .text = &p->from},
         {.name = "to", .kind = ARG_TEXT, .value = "KEY", .help = "stop before this key", .text = &s.to},
         {.name = "limit", .kind = ARG_U64, .value = "N", .help = "at most so many keys", .number = &s.limit},
-        {.name = "keys-only", .kind = ARG_SWITCH, .help = "no values", .on = &s.keys_only},
+        {.name = "keys-only", .kind = ARG_SWITCH, .help = "no values", .on = &p->keys_only},
         {.name = "count", .kind = ARG_SWITCH, .help = "print only how many there are", .on = &s.count},
     };
     struct arg_input in = {.argc = argc, .argv = argv};
@@ -204,11 +160,9 @@ int cmd_scan(struct ctl *ctl, int argc, char **argv)
     if (in.operands > 1) {
         return ctl_usage_error(ctl, "too many words");
     }
-    s.prefix = slice_str(in.operands == 1 ? argv[1] : "");
-    s.keys_only = s.keys_only || s.count;
-    s.doc = pack_doc_new();
-    code = s.doc == NULL ? out_no_memory() : scan_all(ctl, &s);
-    pack_doc_free(s.doc);
-    buf_fini(&s.next);
+    p->prefix = slice_str(in.operands == 1 ? argv[1] : "");
+    p->keys_only = p->keys_only || s.count;
+    code = scan_all(ctl, &s);
+    pages_fini(p);
     return code;
 }

@@ -10,7 +10,7 @@
 
 #define HISTOGRAM_BITS  6
 #define HISTOGRAM_STEPS (1u << HISTOGRAM_BITS)
-#define HISTOGRAM_SLOTS ((64 - HISTOGRAM_BITS + 1) * HISTOGRAM_STEPS)
+#define HISTOGRAM_SLOTS ((size_t)(64 - HISTOGRAM_BITS + 1) * HISTOGRAM_STEPS)
 
 /* All zero is empty. */
 struct histogram {
@@ -19,6 +19,7 @@ struct histogram {
     uint64_t max;
 };
 
+/* Count one value. */
 void histogram_put(struct histogram *h, uint64_t value);
 
 /* The value that ppm parts per million of all are not above; 0 when empty. 1,000,000 is the maximum. */

@@ -78,6 +78,13 @@ void input_fill(struct input *in)
     }
 }
 
+static void input_take(struct input *in, size_t end)
+{
+    in->taken += end - in->at;
+    in->at = end;
+    in->searched = end;
+}
+
 dkv_err input_next_line(struct input *in, size_t max, struct slice *line)
 {
     size_t left = in->data.len - in->searched;
@@ -91,9 +98,19 @@ dkv_err input_next_line(struct input *in, size_t max, struct slice *line)
         return in->eof ? DKV_NOT_FOUND : DKV_MORE;
     }
     *line = slice_of(in->data.data + in->at, end - in->at);
-    in->at = newline != NULL ? end + 1 : end;
-    in->searched = in->at;
+    input_take(in, newline != NULL ? end + 1 : end);
     return DKV_OK;
+}
+
+dkv_err input_skip_line(struct input *in)
+{
+    size_t left = in->data.len - in->searched;
+    const uint8_t *newline = left == 0 ? NULL : memchr(in->data.data + in->searched, '\n', left);
+    input_take(in, newline != NULL ? (size_t)(newline - in->data.data) + 1 : in->data.len);
+    if (newline != NULL) {
+        return DKV_OK;
+    }
+    return in->eof ? DKV_NOT_FOUND : DKV_MORE;
 }
 
 void input_fini(struct input *in)

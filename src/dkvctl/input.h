@@ -17,6 +17,7 @@ struct input {
     bool eof;
     bool failed; /* errno of the read is in error */
     int error;
+    uint64_t taken;  /* out: bytes of the lines so far */
     struct buf data; /* private */
     size_t at;       /* private: where the next line begins */
     size_t searched; /* private: no newline between at and here */
@@ -26,6 +27,9 @@ struct input {
  * DKV_MORE: read on with input_fill(). DKV_NOT_FOUND: there is none any more. DKV_TOO_LARGE: it is longer
  * than max. */
 dkv_err input_next_line(struct input *in, size_t max, struct slice *line) MUST_CHECK;
+
+/* Drop the next line, however long. DKV_MORE: as above, and call it again. DKV_NOT_FOUND: it was the last. */
+dkv_err input_skip_line(struct input *in) MUST_CHECK;
 
 /* One read(2). */
 void input_fill(struct input *in);

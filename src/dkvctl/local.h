@@ -44,6 +44,9 @@ void local_format(const struct local *l, struct buf *out);
 /* Make DIR, fill in l->dir and write the settings, whole or not at all. DKV_IO: why. */
 dkv_err local_save(const char *dir, struct local *l, struct buf *why) MUST_CHECK;
 
+/* Remove the settings again; what nodes have left in DIR stays. */
+void local_forget(const struct local *l);
+
 /* The settings go together. DKV_CONFIG: why. */
 dkv_err local_check(const struct local *l, struct buf *why) MUST_CHECK;
 void local_fini(struct local *l);
@@ -71,6 +74,7 @@ void local_path(const struct local *l, unsigned i, const char *name, char out[PA
 /* The program to start: $DKVD, else dkvd beside this program, else the one in PATH. */
 void local_program(char out[PATH_MAX]);
 
+/* Block for that long; a signal ends it early. */
 void local_sleep_ms(unsigned ms);
 
 #endif

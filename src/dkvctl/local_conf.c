@@ -171,6 +171,14 @@ dkv_err local_save(const char *dir, struct local *l, struct buf *why)
     return ok ? DKV_OK : DKV_IO;
 }
 
+void local_forget(const struct local *l)
+{
+    char path[PATH_MAX];
+    if (local_conf_path(l->dir, "", path)) {
+        unlink(path);
+    }
+}
+
 unsigned local_find(const struct local *l, const char *name)
 {
     uint64_t i = 0;

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* A socket must never become stdout because stdout was closed: what is printed would go to the server. Opened
@@ -46,6 +47,8 @@ int main(int argc, char **argv)
     struct ctl ctl = {.timeout_given_ms = UINT64_MAX};
     main_fill_descriptors();
     signal(SIGPIPE, SIG_IGN);
+    setenv("RES_OPTIONS", "timeout:2 attempts:1",
+           0); /* the process cannot end before its last lookup: 10 s if unbounded */
     int code = main_run(&ctl, argc, argv);
     session_close(&ctl);
     return out_finish(code);

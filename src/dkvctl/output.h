@@ -14,6 +14,7 @@
 struct ctl;
 struct reply;
 
+/* Data, to stdout; out_flush() and out_finish() tell whether it got there. */
 void out_bytes(struct slice s);
 void out_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -29,6 +30,7 @@ bool out_flush(void);
 /* At the end: code, or 1 when stdout could not be written (a reader that went away is no news). */
 int out_finish(int code);
 
+/* Whether stdout is one. */
 bool out_is_terminal(void);
 
 /* "dkvctl: ..." on stderr. */
@@ -50,6 +52,7 @@ struct table {
     size_t in_row;
 };
 
+/* Fill it cell by cell, row after row; then print it, with columns as wide as their widest cell. */
 void table_init(struct table *t, const char *const *headings, size_t columns);
 void table_put(struct table *t, struct slice cell);
 void table_printf(struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));

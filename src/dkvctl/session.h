@@ -17,6 +17,7 @@ void session_renew(struct ctl *ctl);
  * write was on its way, else 130. Returns rep->err. */
 dkv_err session_call(struct ctl *ctl, const struct request *req, struct reply *rep);
 
+/* Close the connections, if there are any; nothing may be in flight. */
 void session_close(struct ctl *ctl);
 
 /* For commands that keep many requests in flight: the loop (a uv_loop_t) and the client of the session; NULL:

@@ -39,6 +39,7 @@ dkv_err status_view_fetch(struct ctl *ctl, struct status_view *s, struct reply *
 /* Read an answer that was got otherwise; it has to outlive the views. */
 dkv_err status_view_read(struct status_view *s, const struct reply *rep) MUST_CHECK;
 
+/* The i-th shard of the answer; false: it says no shard number. */
 bool status_view_at(const struct status_view *s, uint32_t i, struct shard_view *out);
 
 /* False: the answer does not have that shard. */

@@ -1,6 +1,10 @@
 bin_PROGRAMS += dkvd
 
 dkvd_SOURCES = \
+	src/dkvd/conf_file.c \
+	src/dkvd/conf_file.h \
+	src/dkvd/machine.c \
+	src/dkvd/machine.h \
 	src/dkvd/main.c \
 	src/dkvd/options.c \
 	src/dkvd/options.h \

@@ -8,35 +8,42 @@
 
 #define EXIT_CONFIG 2
 
-static int print_text(struct buf *text)
+static int print_text(const struct buf *text)
 {
-    ssize_t n = write(STDOUT_FILENO, text->data, text->len);
-    buf_fini(text);
-    return n < 0;
+    ssize_t n = text->len == 0 ? 0 : write(STDOUT_FILENO, text->data, text->len);
+    return n != (ssize_t)text->len;
+}
+
+/* What is asked for instead of a running node; false: nothing. */
+static bool main_answer(const struct options *options, struct buf *text)
+{
+    const struct settings *asked = &options->settings;
+    if (asked->help) {
+        options_help(text);
+    } else if (asked->version) {
+        buf_put_text(text, "dkvd " DKV_VERSION "\n");
+    } else if (asked->print_config) {
+        options_print(options, text);
+    }
+    return text->len > 0 || asked->check_config;
 }
 
 int main(int argc, char **argv)
 {
     struct options options;
     struct buf text = {0};
+    int code;
     mem_abort_when_out();
     mem_keep_freed();
     if (options_parse(argc, argv, &options, &text) != DKV_OK) {
-        fprintf(stderr, "dkvd: %.*s\n", (int)text.len, (const char *)text.data);
-        buf_fini(&text);
-        options_fini(&options);
-        return EXIT_CONFIG;
+        fprintf(stderr, "%.*s\n", (int)text.len, (const char *)text.data);
+        code = EXIT_CONFIG;
+    } else if (main_answer(&options, &text)) {
+        code = print_text(&text);
+    } else {
+        code = server_run(argc, argv, &options);
     }
-    if (options.help) {
-        options_help(&text);
-        return print_text(&text);
-    }
-    if (options.version) {
-        buf_put_text(&text, "dkvd " DKV_VERSION "\n");
-        return print_text(&text);
-    }
-    log_set_level(options.log_level);
-    int code = server_run(&options);
+    buf_fini(&text);
     options_fini(&options);
     return code;
 }

@@ -10,6 +10,7 @@
 #include "dkvd/server.h"
 
 #include "base/mem.h"
+#include "dkvd/machine.h"
 #include "front/door.h"
 #include "net/lockfile.h"
 #include "net/net.h"
@@ -24,6 +25,10 @@
 #define EXIT_CONFIG 2
 #define EXIT_IN_USE 5
 
+#define MEMORY_PERCENT 80u /* of the machine's memory, when --max-memory does not say */
+#define FILES_RESERVED 64u /* open files that are neither a client's connection nor a link */
+#define FILES_PER_NODE 8u  /* links in both directions, and those that are just being made */
+
 #define DIAL_TIMEOUT_MS 1000u
 #define DRAIN_MS_MIN    100u /* requests on their way to us still get an answer */
 #define DRAIN_MS_MAX    2000u
@@ -32,7 +37,10 @@
 enum stop { STOP_NOT, STOP_HAND_OVER, STOP_DRAIN, STOP_CLOSE };
 
 struct server {
-    const struct options *options;
+    struct options *options;
+    int argc; /* to read the options again */
+    char **argv;
+    uint32_t conns; /* that the process may have, at its start */
     struct net *net;
     struct disk *disk;
     struct lockfile lock;
@@ -134,7 +142,7 @@ static void server_stop_step(struct server *s)
     case STOP_CLOSE:
         break;
     case STOP_HAND_OVER:
-        if (node_hand_over(s->node) || age > s->options->election_ms) {
+        if (node_hand_over(s->node) || age > s->options->settings.election_ms) {
             server_stop_move(s, STOP_DRAIN);
             router_stop(s->router);
         }
@@ -149,11 +157,108 @@ static void server_stop_step(struct server *s)
     }
 }
 
+/* ---- limits ------------------------------------------------------------------------------------------- */
+
+/* How many connections the process may have: as many as asked for if given, else as many of them as the limit
+ * of open files allows. 0: too few; why is in the log. */
+static uint32_t server_fit_conns(const struct options *o)
+{
+    uint64_t wanted = o->settings.max_conns;
+    uint64_t other = FILES_RESERVED + (uint64_t)FILES_PER_NODE * o->map->node_count;
+    uint64_t files = machine_files(wanted + other);
+    if (files >= wanted + other) {
+        return (uint32_t)wanted;
+    }
+    if (o->conns_given || files <= other) {
+        log_error("event=config_refused reason=\"max-conns: %llu: the limit of open files, %llu, allows %llu "
+                  "(ulimit -Hn, LimitNOFILE=)\"",
+                  (unsigned long long)wanted, (unsigned long long)files,
+                  (unsigned long long)(files <= other ? 0 : files - other));
+        return 0;
+    }
+    log_warn("event=conns_fewer max_conns=%llu reason=\"the limit of open files is %llu\"",
+             (unsigned long long)(files - other), (unsigned long long)files);
+    return (uint32_t)(files - other);
+}
+
+static uint64_t server_fit_memory(const struct options *o)
+{
+    uint64_t machine = machine_memory();
+    if (o->settings.max_memory == 0) {
+        return machine == UINT64_MAX ? UINT64_MAX : machine / 100 * MEMORY_PERCENT;
+    }
+    if (o->settings.max_memory > machine) {
+        log_warn("event=memory_exceeds max_memory=%llu machine=%llu reason=\"the kernel may end this process "
+                 "before the limit is reached\"",
+                 (unsigned long long)o->settings.max_memory, (unsigned long long)machine);
+    }
+    return o->settings.max_memory;
+}
+
+/* Put the limits of the options into force, with that many connections. */
+static void server_limit(struct server *s, uint32_t conns)
+{
+    const struct settings *settings = &s->options->settings;
+    struct router_limits limits = {
+        .key = (uint32_t)settings->max_key,
+        .value = (uint32_t)settings->max_value,
+        .memory = server_fit_memory(s->options),
+    };
+    router_set_limits(s->router, &limits);
+    door_set_conns_max(s->door, conns);
+    log_info("event=limits max_conns=%u max_memory=%llu max_key=%u max_value=%u", conns,
+             (unsigned long long)limits.memory, limits.key, limits.value);
+}
+
+static void server_adopt(struct server *s, const struct options *fresh, uint32_t conns)
+{
+    struct buf changed = {0};
+    struct buf kept = {0};
+    enum log_level before = s->options->log_level;
+    options_adopt(s->options, fresh, &changed, &kept);
+    /* The more talkative level tells of the change. */
+    log_set_level(fresh->log_level > before ? fresh->log_level : before);
+    if (changed.len > 0) {
+        log_info("event=reloaded %.*s", (int)changed.len, (const char *)changed.data);
+        server_limit(s, conns);
+    } else {
+        log_info("event=reloaded note=\"nothing has changed\"");
+    }
+    if (kept.len > 0) {
+        log_warn("event=reload_ignored settings=%.*s reason=\"they change with a restart only\"",
+                 (int)kept.len, (const char *)kept.data);
+    }
+    log_set_level(fresh->log_level);
+    buf_fini(&changed);
+    buf_fini(&kept);
+}
+
+/* All or nothing: whatever is wrong leaves the settings as they were. */
+static void server_reload(struct server *s)
+{
+    struct options fresh;
+    struct buf why = {0};
+    struct buf shown = {0};
+    uint32_t conns = 0;
+    if (options_parse(s->argc, s->argv, &fresh, &why) != DKV_OK) {
+        text_escape(buf_slice(&why), SIZE_MAX, &shown);
+        log_error("event=reload_failed reason=\"%.*s\"", (int)shown.len, (const char *)shown.data);
+    } else {
+        conns = server_fit_conns(&fresh); /* says itself what is wrong */
+    }
+    if (conns > 0) {
+        server_adopt(s, &fresh, conns);
+    }
+    options_fini(&fresh);
+    buf_fini(&why);
+    buf_fini(&shown);
+}
+
 static void server_on_signal(void *ctx, int number)
 {
     struct server *s = ctx;
     if (number == SIGHUP) {
-        log_info("event=signal name=SIGHUP note=\"nothing to reload\"");
+        server_reload(s);
         return;
     }
     if (s->stop != STOP_NOT) {
@@ -217,22 +322,23 @@ static void server_on_peer(void *ctx, struct stream *stream)
 static int server_lock(struct server *s)
 {
     struct buf path = {0};
-    if (mkdir(s->options->data_dir, 0700) != 0 && errno != EEXIST) {
-        log_error("event=start_failed reason=\"cannot make the data directory %s\"", s->options->data_dir);
+    if (mkdir(s->options->settings.data_dir, 0700) != 0 && errno != EEXIST) {
+        log_error("event=start_failed reason=\"cannot make the data directory %s\"",
+                  s->options->settings.data_dir);
         return EXIT_ERROR;
     }
-    buf_printf(&path, "%s/LOCK", s->options->data_dir);
+    buf_printf(&path, "%s/LOCK", s->options->settings.data_dir);
     buf_put_u8(&path, 0);
     dkv_err err = lockfile_take(&s->lock, (const char *)path.data);
     buf_fini(&path);
     if (err == DKV_LOCKED) {
         log_error("event=start_failed reason=\"another dkvd uses the data directory %s\"",
-                  s->options->data_dir);
+                  s->options->settings.data_dir);
         return FATAL_LOCKED;
     }
     if (err != DKV_OK) {
-        log_error("event=start_failed reason=\"cannot lock the data directory %s: %s\"", s->options->data_dir,
-                  err_text(err));
+        log_error("event=start_failed reason=\"cannot lock the data directory %s: %s\"",
+                  s->options->settings.data_dir, err_text(err));
         return EXIT_ERROR;
     }
     return 0;
@@ -242,7 +348,7 @@ static int server_open_disk(struct server *s)
 {
     struct buf path = {0};
     struct buf why = {0};
-    buf_printf(&path, "%s/journal", s->options->data_dir);
+    buf_printf(&path, "%s/journal", s->options->settings.data_dir);
     buf_put_u8(&path, 0);
     dkv_err err = net_disk_open(s->net, (const char *)path.data, &s->disk, &why);
     if (err != DKV_OK) {
@@ -266,8 +372,8 @@ static int server_open_node(struct server *s)
         .self = o->self,
         .map = o->map,
         .disk = s->disk,
-        .election_ms = o->election_ms,
-        .heartbeat_ms = o->heartbeat_ms,
+        .election_ms = o->settings.election_ms,
+        .heartbeat_ms = o->settings.heartbeat_ms,
         .client_address = o->advertise_client,
         .ctx = s,
         .now_ms = server_now,
@@ -295,7 +401,7 @@ static int server_open_doors(struct server *s)
 {
     struct router_config config = {
         .node = s->node,
-        .election_ms = s->options->election_ms,
+        .election_ms = s->options->settings.election_ms,
         .version = DKV_VERSION,
         .ctx = s,
         .now_ms = server_now,
@@ -306,6 +412,7 @@ static int server_open_doors(struct server *s)
     if (s->door == NULL || s->timer == NULL) {
         return EXIT_ERROR;
     }
+    server_limit(s, s->conns);
     return 0;
 }
 
@@ -372,9 +479,44 @@ static void server_give_up(struct server *s)
     server_fini(s);
 }
 
-int server_run(const struct options *options)
+static bool server_is_wildcard(const char *address)
 {
-    struct server s = {.options = options, .lock = {.fd = -1}};
+    struct address at;
+    return text_parse_address(slice_str(address), &at) == DKV_OK &&
+           (strcmp(at.host, "0.0.0.0") == 0 || strcmp(at.host, "::") == 0);
+}
+
+/* What is allowed, but should be known. */
+static void server_warn(const struct options *o)
+{
+    struct buf strangers = {0};
+    options_strangers(&strangers);
+    for (size_t at = 0; at < strangers.len;) {
+        const char *line = (const char *)strangers.data + at;
+        size_t len = (size_t)((const char *)memchr(line, '\n', strangers.len - at) - line);
+        log_warn("event=config_ignored reason=\"%.*s\"", (int)len, line);
+        at += len + 1;
+    }
+    buf_fini(&strangers);
+    if (!text_is_loopback(&o->client) || !text_is_loopback(&o->peer)) {
+        log_warn("event=insecure reason=\"whoever reaches these ports can read and write all data\"");
+    }
+    if (server_is_wildcard(o->advertise_client)) {
+        log_warn("event=advertise reason=\"clients are told %s, which is no address of this host: give "
+                 "--advertise-client\"",
+                 o->advertise_client);
+    }
+}
+
+int server_run(int argc, char **argv, struct options *options)
+{
+    struct server s = {.options = options, .argc = argc, .argv = argv, .lock = {.fd = -1}};
+    log_set_level(options->log_level);
+    server_warn(options);
+    s.conns = server_fit_conns(options);
+    if (s.conns == 0) {
+        return EXIT_CONFIG;
+    }
     s.net = net_new();
     if (s.net == NULL) {
         return EXIT_ERROR;

@@ -4,7 +4,7 @@
 
 #include "dkvd/options.h"
 
-/* Run until a signal ends it; returns the exit code of SURFACE's table for dkvd. */
-int server_run(const struct options *options);
+/* Run until a signal ends it; returns the exit code. SIGHUP reads the options again, from the same argv. */
+int server_run(int argc, char **argv, struct options *options);
 
 #endif

@@ -26,6 +26,8 @@ struct door {
     struct link conns;
     struct link dirty; /* connections with output to send */
     uint32_t conn_count;
+    uint32_t conns_max;
+    uint64_t full_ms;  /* turning away is logged once a second at most */
     uint32_t inflight; /* requests of all connections */
     uint64_t sweep_ms;
     uint64_t warned_ms; /* bad input is logged once a second at most */
@@ -46,6 +48,7 @@ struct conn {
     uint32_t inflight;
     size_t inflight_bytes;
     uint64_t since_ms; /* of its beginning, then of the last time all output had left */
+    uint64_t begun_ms; /* when the message that begins in in began, or had its last reason to wait */
     bool spoke;        /* the first byte came */
     bool paused;
     bool broken; /* closing: no more requests */
@@ -66,6 +69,7 @@ struct door *door_new(struct router *router)
         return NULL;
     }
     d->router = router;
+    d->conns_max = CONNS_MAX;
     d->doc = pack_doc_new();
     if (d->doc == NULL) {
         mem_free(d);
@@ -205,7 +209,8 @@ static void conn_start(struct conn *c, struct slice message)
     router_submit(c->door->router, &ask->call);
 }
 
-/* Start every complete message at the front of in, while there is room. Returns how many bytes were used. */
+/* Start every complete message at the front of in, while there is room. Returns how many bytes were used;
+ * what stands behind them is a message that begins now. */
 static size_t conn_parse(struct conn *c, struct slice in)
 {
     size_t used = 0;
@@ -223,6 +228,9 @@ static size_t conn_parse(struct conn *c, struct slice in)
         c->scan = (struct pack_scan){0};
         conn_start(c, slice_of(rest.data, len));
         used += len;
+    }
+    if (used > 0) {
+        c->begun_ms = router_now(c->door->router);
     }
     return used;
 }
@@ -248,6 +256,7 @@ static void conn_on_data(struct stream *s, struct slice bytes)
         buf_put(&c->in, bytes);
         buf_consume(&c->in, conn_parse(c, buf_slice(&c->in)));
     } else {
+        c->begun_ms = router_now(c->door->router);
         size_t used = conn_parse(c, bytes);
         buf_put(&c->in, slice_of(bytes.data + used, bytes.len - used));
     }
@@ -277,6 +286,11 @@ static const struct stream_events conn_events = {
     .on_close = conn_on_close,
 };
 
+void door_set_conns_max(struct door *d, uint32_t max)
+{
+    d->conns_max = max;
+}
+
 static void turned_away(struct stream *s, dkv_err err)
 {
     (void)s;
@@ -285,9 +299,23 @@ static void turned_away(struct stream *s, dkv_err err)
 
 static const struct stream_events turned_away_events = {.on_close = turned_away};
 
+/* Without a word: what the caller speaks is not known yet. */
+static void door_note_full(struct door *d)
+{
+    uint64_t now = router_now(d->router);
+    if (now - d->full_ms >= 1000 || d->full_ms == 0) {
+        d->full_ms = now;
+        log_warn("event=conns_limit conns=%u max_conns=%u", d->conn_count, d->conns_max);
+    }
+}
+
 void door_accept(struct door *d, struct stream *s)
 {
-    struct conn *c = d->conn_count >= CONNS_MAX || d->stopped ? NULL : mem_zalloc(1, sizeof *c);
+    bool full = d->conn_count >= d->conns_max;
+    struct conn *c = full || d->stopped ? NULL : mem_zalloc(1, sizeof *c);
+    if (full && !d->stopped) {
+        door_note_full(d);
+    }
     if (c == NULL) {
         s->events = &turned_away_events;
         s->ops->close(s, false);
@@ -314,6 +342,7 @@ static void conn_resume(struct conn *c)
     bool pause = conn_is_full(c) || c->in.len > REQUEST_BYTES_MAX;
     if (pause != c->paused && c->stream != NULL) {
         c->paused = pause;
+        c->begun_ms = router_now(c->door->router); /* it was not the client who kept it waiting */
         c->stream->ops->pause(c->stream, pause);
     }
 }
@@ -336,10 +365,17 @@ static void conn_flush(struct conn *c)
     conn_resume(c);
 }
 
+/* A message that does not become whole. Each byte that came buys a millisecond, so 1 KB/s is fast enough. */
+static bool conn_dawdles(const struct conn *c, uint64_t now_ms)
+{
+    return c->in.len > 0 && !c->paused && now_ms - c->begun_ms >= CONN_MESSAGE_MS + c->in.len;
+}
+
 static bool conn_is_late(const struct conn *c, uint64_t now_ms)
 {
     uint64_t age = now_ms - c->since_ms;
-    return (!c->spoke && age >= CONN_FIRST_BYTE_MS) || (c->stream->unsent > 0 && age >= CONN_WRITE_STALL_MS);
+    return (!c->spoke && age >= CONN_FIRST_BYTE_MS) || conn_dawdles(c, now_ms) ||
+           (c->stream->unsent > 0 && age >= CONN_WRITE_STALL_MS);
 }
 
 static void door_sweep(struct door *d, uint64_t now_ms)

@@ -1,3 +1,4 @@
+/* info.c - HELLO, MEMBERS, RING and HEALTH, answered from what this node knows. */
 #include "front/info.h"
 
 #include "base/buf.h"

@@ -1,6 +1,8 @@
+/* router.c - one request: its route, its attempts, its answer. */
 #include "front/router.h"
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "front/info.h"
 #include "front/scan.h"
@@ -15,6 +17,8 @@ struct router {
     struct link fresh;
     struct link waiting;
     uint32_t pending;
+    uint64_t pending_bytes; /* that the puts among them will take */
+    bool full;              /* memory: over the limit when last looked at */
     bool changed;
     bool stopped;
     uint64_t retry_ms; /* earliest retry among waiting; UINT64_MAX: none */
@@ -28,6 +32,7 @@ struct router *router_new(const struct router_config *config)
         return NULL;
     }
     r->config = *config;
+    router_set_limits(r, &config->limits);
     r->retry_ms = UINT64_MAX;
     list_init(&r->fresh);
     list_init(&r->waiting);
@@ -63,7 +68,7 @@ uint64_t router_now(const struct router *r)
 static struct slice router_node_name(const struct router *r, uint32_t id)
 {
     const struct map_node *node = map_node(node_map(r->config.node), id);
-    return node == NULL ? (struct slice){0} : slice_str(node->name);
+    return node == NULL ? slice_of(NULL, 0) : slice_str(node->name);
 }
 
 void router_answer(struct router_call *call, struct reply *reply)
@@ -76,12 +81,13 @@ void router_answer(struct router_call *call, struct reply *reply)
         reply->leader = router_node_name(r, node_leader(r->config.node, call->shard));
     }
     r->pending--;
+    r->pending_bytes -= call->bytes;
     call->cb(call, reply);
 }
 
 void router_fail(struct router_call *call, dkv_err err, const char *detail)
 {
-    struct reply reply = {.err = err, .detail = detail == NULL ? (struct slice){0} : slice_str(detail)};
+    struct reply reply = {.err = err, .detail = detail == NULL ? slice_of(NULL, 0) : slice_str(detail)};
     router_answer(call, &reply);
 }
 
@@ -110,6 +116,73 @@ static void router_again(struct router_call *call, dkv_err err)
     }
 }
 
+/* ---- limits ------------------------------------------------------------------------------------------- */
+
+void router_set_limits(struct router *r, const struct router_limits *limits)
+{
+    r->config.limits = (struct router_limits){
+        .key = limits->key == 0 ? KEY_BYTES_MAX : limits->key,
+        .value = limits->value == 0 ? VALUE_BYTES_MAX : limits->value,
+        .memory = limits->memory == 0 ? UINT64_MAX : limits->memory,
+    };
+}
+
+uint64_t router_memory(const struct router *r)
+{
+    return node_memory(r->config.node) + r->pending_bytes;
+}
+
+/* The figure on its way up and down again, once each. */
+static void router_note_memory(struct router *r, uint64_t used, bool full)
+{
+    if (full != r->full) {
+        r->full = full;
+        log_warn("event=memory_limit state=%s used=%llu max_memory=%llu", full ? "over" : "below",
+                 (unsigned long long)used, (unsigned long long)r->config.limits.memory);
+    }
+}
+
+static void router_refuse(struct router_call *call, dkv_err err, struct buf *why)
+{
+    struct reply reply = {.err = err, .detail = buf_slice(why)};
+    router_answer(call, &reply);
+    buf_fini(why);
+}
+
+/* False: the put was refused. */
+static bool router_has_memory(struct router_call *call)
+{
+    struct router *r = call->router;
+    uint64_t used = router_memory(r); /* this put is counted in it */
+    bool full = used > r->config.limits.memory;
+    router_note_memory(r, used, full);
+    if (full) {
+        struct buf why = {0};
+        buf_printf(&why, "node %s holds %llu bytes and may hold %llu (--max-memory): puts are refused",
+                   node_name(r->config.node), (unsigned long long)(used - call->bytes),
+                   (unsigned long long)r->config.limits.memory);
+        router_refuse(call, DKV_LIMIT, &why);
+    }
+    return !full;
+}
+
+/* False: the put was refused. */
+static bool router_fits(struct router_call *call)
+{
+    const struct router_limits *limits = &call->router->config.limits;
+    const struct request *q = &call->request;
+    bool key = q->key.len > limits->key;
+    if (!key && q->value.len <= limits->value) {
+        return true;
+    }
+    struct buf why = {0};
+    buf_printf(&why, "the %s has %zu bytes: allowed are up to %u (--max-%s of node %s)",
+               key ? "key" : "value", key ? q->key.len : q->value.len, key ? limits->key : limits->value,
+               key ? "key" : "value", node_name(call->router->config.node));
+    router_refuse(call, DKV_TOO_LARGE, &why);
+    return false;
+}
+
 /* ---- on this node ------------------------------------------------------------------------------------- */
 
 static void router_on_written(struct replica_write *op, dkv_err err)
@@ -130,6 +203,9 @@ static void router_on_written(struct replica_write *op, dkv_err err)
 static void router_write_here(struct router_call *call, struct replica *replica)
 {
     const struct request *q = &call->request;
+    if (q->op == OP_PUT && !router_has_memory(call)) {
+        return;
+    }
     call->write = (struct replica_write){
         .op = q->op == OP_PUT ? COMMAND_PUT : COMMAND_DELETE,
         .key = q->key,
@@ -256,6 +332,9 @@ static void router_route_keyed(struct router_call *call)
     struct replica *replica = node_replica(n, call->shard);
     bool leads = replica != NULL && replica_status(replica)->role == ROLE_LEADER;
     bool for_leader = op_is_write(q->op) || q->op == OP_READ_INDEX;
+    if (q->op == OP_PUT && !router_fits(call)) {
+        return;
+    }
     if (!node_is_voting(n)) {
         router_wait(call);
     } else if (replica == NULL || (for_leader && !leads)) {
@@ -321,6 +400,12 @@ static void router_route(struct router_call *call)
 
 /* ---- turns -------------------------------------------------------------------------------------------- */
 
+/* What a put will take: once in the log, once in the state. */
+static uint64_t router_put_bytes(const struct request *q)
+{
+    return 2 * ((uint64_t)q->key.len + q->value.len);
+}
+
 void router_submit(struct router *r, struct router_call *call)
 {
     uint64_t timeout = call->request.timeout_ms == 0 ? TIMEOUT_MS_DEFAULT : call->request.timeout_ms;
@@ -328,12 +413,14 @@ void router_submit(struct router *r, struct router_call *call)
     call->router = r;
     call->shard = 0;
     call->attempts = 0;
+    call->bytes = call->request.op == OP_PUT ? router_put_bytes(&call->request) : 0;
     call->deadline_ms = now + (timeout < TIMEOUT_MS_MAX ? timeout : TIMEOUT_MS_MAX);
     call->patience_ms = now + r->config.election_ms;
     if (call->patience_ms > call->deadline_ms) {
         call->patience_ms = call->deadline_ms;
     }
     r->pending++;
+    r->pending_bytes += call->bytes;
     list_push(&r->fresh, &call->link);
 }
 

@@ -31,6 +31,7 @@ struct router_call {
     uint64_t deadline_ms; /* of the whole call */
     uint64_t patience_ms; /* until when to wait for a leader */
     uint64_t retry_ms;    /* waiting: when to look again */
+    uint64_t bytes;       /* counted in the router's */
     union {
         struct replica_write write;
         struct replica_read read;
@@ -38,16 +39,33 @@ struct router_call {
     };
 };
 
+/* What is refused before it becomes a log entry: never when it is applied, or replicas would differ. 0: the
+ * default. Of puts only: what is there can be read and deleted, however long or many. A put is held against
+ * the limits of key and value at every node it passes, against memory at the leader. */
+struct router_limits {
+    uint32_t key;    /* bytes; up to KEY_BYTES_MAX, the default */
+    uint32_t value;  /* bytes; up to VALUE_BYTES_MAX, the default */
+    uint64_t memory; /* bytes of states, logs and waiting puts; default: no limit */
+};
+
 struct router_config {
     struct node *node; /* borrowed */
     uint64_t election_ms;
     const char *version; /* of the program, for HELLO */
+    struct router_limits limits;
     void *ctx;
     uint64_t (*now_ms)(void *ctx);
 };
 
 struct router *router_new(const struct router_config *config); /* NULL: no memory */
 void router_free(struct router *r);                            /* no call may be pending; NULL is fine */
+
+/* From now on; what was taken already goes its way. */
+void router_set_limits(struct router *r, const struct router_limits *limits);
+
+/* What counts against the limit: about what the states and logs of this node and the puts that wait here
+ * take. */
+uint64_t router_memory(const struct router *r);
 
 /* The callback fires once, after this has returned. Over NODE_PENDING_MAX calls: DKV_LIMIT. */
 void router_submit(struct router *r, struct router_call *call);

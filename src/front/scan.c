@@ -1,3 +1,4 @@
+/* scan.c - a page from one shard, and the merge of the pages of all. */
 #include "front/scan.h"
 
 #include "base/limits.h"
@@ -37,6 +38,12 @@ static void page_reply(struct router_call *call, const struct buf *items, uint32
     buf_fini(&body);
 }
 
+static uint32_t page_bytes(const struct router_call *call)
+{
+    uint32_t bytes = call->request.limit_bytes;
+    return bytes == 0 || bytes > SCAN_BYTES_MAX ? SCAN_BYTES_MAX : bytes;
+}
+
 static uint32_t page_limit(const struct router_call *call)
 {
     uint32_t limit = call->request.limit;
@@ -50,13 +57,14 @@ struct page {
     struct buf next; /* first key left out; empty: none */
     uint32_t n;
     uint32_t limit;
+    uint32_t bytes;
     bool keys_only;
 };
 
 static bool page_visit(void *ctx, const struct state_item *item)
 {
     struct page *p = ctx;
-    if (p->n >= p->limit || p->items.len >= SCAN_BYTES_MAX) {
+    if (p->n >= p->limit || p->items.len >= p->bytes) {
         buf_put(&p->next, item->key);
         return false;
     }
@@ -68,7 +76,7 @@ static bool page_visit(void *ctx, const struct state_item *item)
 void scan_shard(struct router_call *call, const struct state *state)
 {
     const struct request *q = &call->request;
-    struct page p = {.limit = page_limit(call), .keys_only = q->keys_only};
+    struct page p = {.limit = page_limit(call), .bytes = page_bytes(call), .keys_only = q->keys_only};
     state_scan(state, q->key, q->from, page_visit, &p);
     page_reply(call, &p.items, p.n, buf_slice(&p.next));
     buf_fini(&p.items);
@@ -92,6 +100,7 @@ struct gather {
     struct buf detail;
     struct state_item *items; /* of all parts; point into their bodies */
     uint32_t item_count;
+    uint32_t item_cap;
     struct slice bound; /* lowest key a shard left out; empty: none did */
 };
 
@@ -120,6 +129,21 @@ static bool gather_item(struct gather *g, const struct pack_value *v, bool keys_
     return ok;
 }
 
+static bool gather_reserve(struct gather *g, uint32_t n)
+{
+    if (n <= g->item_cap - g->item_count) {
+        return true;
+    }
+    uint32_t cap = 2 * g->item_cap + n;
+    struct state_item *items = mem_realloc(g->items, cap * sizeof *items);
+    if (items == NULL) {
+        return false;
+    }
+    g->items = items;
+    g->item_cap = cap;
+    return true;
+}
+
 /* Take over the items of one shard's page. */
 static dkv_err gather_read(struct gather *g, struct pack_doc *doc, const struct part *part)
 {
@@ -132,6 +156,9 @@ static dkv_err gather_read(struct gather *g, struct pack_doc *doc, const struct 
     const struct pack_value *items = pack_find(page, "items");
     if (!pack_get_array(items, &n) || n > SCAN_KEYS_MAX) {
         return DKV_MALFORMED;
+    }
+    if (!gather_reserve(g, n)) {
+        return DKV_NO_MEMORY;
     }
     for (uint32_t i = 0; i < n; i++) {
         if (!gather_item(g, pack_at(items, i), g->call->request.keys_only)) {
@@ -154,10 +181,6 @@ static dkv_err gather_collect(struct gather *g)
 {
     struct pack_doc *doc = pack_doc_new();
     dkv_err err = doc == NULL ? DKV_NO_MEMORY : DKV_OK;
-    g->items = mem_zalloc((size_t)g->part_count * SCAN_KEYS_MAX, sizeof *g->items);
-    if (g->items == NULL) {
-        err = DKV_NO_MEMORY;
-    }
     for (uint32_t i = 0; i < g->part_count && err == DKV_OK; i++) {
         err = gather_read(g, doc, &g->parts[i]);
     }
@@ -172,7 +195,7 @@ static void gather_answer(struct gather *g)
     uint32_t limit = page_limit(g->call);
     uint32_t n = 0;
     qsort(g->items, g->item_count, sizeof *g->items, item_order);
-    while (n < g->item_count && n < limit && items.len < SCAN_BYTES_MAX &&
+    while (n < g->item_count && n < limit && items.len < page_bytes(g->call) &&
            (g->bound.len == 0 || slice_cmp(g->items[n].key, g->bound) < 0)) {
         page_item(&items, &g->items[n++], g->call->request.keys_only);
     }
@@ -237,12 +260,14 @@ void scan_gather(struct router_call *call)
         return;
     }
     uint32_t limit = page_limit(call) * 2 / shards + 16; /* twice the fair share, for an uneven spread */
+    uint32_t bytes = page_bytes(call) * 2 / shards + 1024;
     for (uint32_t i = 0; i < shards; i++) {
         struct part *part = &g->parts[i];
         part->gather = g;
         part->call = (struct router_call){.request = call->request, .cb = gather_on_part};
         part->call.request.shard = i + 1;
         part->call.request.limit = limit < page_limit(call) ? limit : page_limit(call);
+        part->call.request.limit_bytes = bytes < page_bytes(call) ? bytes : page_bytes(call);
         router_submit(call->router, &part->call);
     }
 }

@@ -1,8 +1,8 @@
 /* scan.h - pages of keys in order: of one shard from its state, of all shards by merging theirs.
  *
  * A page of all shards is cut at the lowest key any shard did not return, so nothing is skipped; each shard's
- * part is a consistent picture of that shard. Bounded: SCAN_KEYS_MAX keys and SCAN_BYTES_MAX bytes a shard
- * and page. */
+ * part is a consistent picture of that shard. Bounded: SCAN_KEYS_MAX keys and SCAN_BYTES_MAX bytes a page; a
+ * shard is asked for twice its fair share of either, and always gives one key. */
 #ifndef DKV_FRONT_SCAN_H
 #define DKV_FRONT_SCAN_H
 

@@ -1,3 +1,4 @@
+/* status.c - a row per shard: this node's own, those of the others, and which one counts. */
 #include "front/status.h"
 
 #include "base/mem.h"
@@ -216,9 +217,7 @@ static void survey_local(struct survey *s, struct node *n)
     const struct map *map = node_map(n);
     for (uint32_t shard = 1; shard < map->shard_count; shard++) {
         struct row row = {.shard = shard}; /* unknown to all: still listed, without a leader */
-        if (row_local(n, shard, &row)) {
-            survey_add(s, map, &row);
-        } else if (!s->call->request.forwarded) {
+        if (row_local(n, shard, &row) || !s->call->request.forwarded) {
             survey_add(s, map, &row);
         }
     }

@@ -1,11 +1,16 @@
 /* dial.c - connecting.
  *
- * The happy path: a numeric address is used as it is, a name goes to the pool (dial_on_found); each address
+ * The happy path: a numeric address is used as it is, a name goes to the pool (lookup_on_done); each address
  * is tried in turn (dial_next); the first that connects is handed over (dial_on_connect).
  *
  * What can go wrong: no such name, no address answers, no memory: the callback gets NULL. The time runs out,
- * or net_stop(): the callback gets NULL, and the dial stays until the pool has let go of the lookup. The
- * callback always fires from the loop: a failure within net_dial() itself is left to the timer. */
+ * or net_stop(): the callback gets NULL, and a lookup goes on without its dial. The callback always fires
+ * from the loop: a failure within net_dial() itself is left to the timer.
+ *
+ * A lookup outlives its dial because nothing can stop a thread that waits for a name server, and the next
+ * dial of the same address takes it over. Else names that nobody answers for would fill the half of the pool
+ * that lookups may use, in front of names that somebody does, and a name server slower than the dials would
+ * never be heard. */
 #include "net/net_internal.h"
 
 #include "base/log.h"
@@ -14,28 +19,26 @@
 #include <netdb.h>
 #include <stdio.h>
 
+struct lookup {
+    struct net_thing thing; /* first */
+    struct link link;       /* in net->lookups */
+    struct address of;
+    struct net_dial *dial; /* NULL: it gave up */
+    uv_getaddrinfo_t req;
+};
+
 struct net_dial {
     struct net_thing thing; /* first */
     struct net *net;
     net_dial_cb cb; /* NULL: it was called */
     void *ctx;
-    bool looking; /* the lookup is in the pool */
-    bool closed;  /* the timer is */
     uv_timer_t timer;
-    uv_getaddrinfo_t lookup;
+    struct lookup *lookup;       /* in the pool; NULL: none */
     struct tcp *tcp;             /* the attempt under way; NULL: none */
     struct addrinfo *found;      /* of a name; NULL: numeric, or not found yet */
     const struct addrinfo *next; /* to try */
     struct sockaddr_storage numeric;
 };
-
-static void dial_check_gone(struct net_dial *d)
-{
-    if (d->closed && !d->looking) {
-        uv_freeaddrinfo(d->found);
-        net_thing_gone(&d->thing);
-    }
-}
 
 static void dial_on_timer_closed(uv_handle_t *handle)
 {
@@ -44,8 +47,8 @@ static void dial_on_timer_closed(uv_handle_t *handle)
         d->cb(d->ctx, NULL);
         d->cb = NULL;
     }
-    d->closed = true;
-    dial_check_gone(d);
+    uv_freeaddrinfo(d->found);
+    net_thing_gone(&d->thing);
 }
 
 static void dial_stop(struct net_thing *thing)
@@ -55,8 +58,9 @@ static void dial_stop(struct net_thing *thing)
         return;
     }
     uv_close((uv_handle_t *)&d->timer, dial_on_timer_closed);
-    if (d->looking) {
-        (void)uv_cancel((uv_req_t *)&d->lookup); /* fails when it is running: then it is waited for */
+    if (d->lookup != NULL) {
+        d->lookup->dial = NULL;
+        d->lookup = NULL;
     }
     if (d->tcp != NULL) {
         tcp_close(d->tcp, DKV_CANCELED);
@@ -140,20 +144,64 @@ static void dial_next(struct net_dial *d)
     uv_timer_start(&d->timer, dial_on_timeout, 0, 0);
 }
 
-static void dial_on_found(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
+static void lookup_on_done(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
 {
-    struct net_dial *d = req->data;
-    d->looking = false;
-    d->found = found;
-    if (uv_is_closing((uv_handle_t *)&d->timer)) {
-        dial_check_gone(d);
+    struct lookup *l = CONTAINER(req, struct lookup, req);
+    struct net_dial *d = l->dial;
+    if (status < 0) {
+        log_debug("event=lookup_failed host=%s reason=\"%s\"", l->of.host, uv_strerror(status));
+    }
+    list_remove(&l->link);
+    net_thing_gone(&l->thing);
+    if (d == NULL) {
+        uv_freeaddrinfo(found);
         return;
     }
-    if (status < 0) {
-        log_debug("event=lookup_failed reason=\"%s\"", uv_strerror(status));
-    }
+    d->lookup = NULL;
+    d->found = found;
     d->next = found;
     dial_next(d);
+}
+
+/* Fails when it is running: then net_run() waits for it. */
+static void lookup_stop(struct net_thing *thing)
+{
+    struct lookup *l = CONTAINER(thing, struct lookup, thing);
+    (void)uv_cancel((uv_req_t *)&l->req);
+}
+
+static dkv_err lookup_new(struct net *n, const struct address *of, struct lookup **out)
+{
+    struct lookup *l = mem_zalloc(1, sizeof *l);
+    if (l == NULL) {
+        return DKV_NO_MEMORY;
+    }
+    char port[8];
+    snprintf(port, sizeof port, "%u", of->port);
+    struct addrinfo want = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    int rc = uv_getaddrinfo(&n->loop, &l->req, lookup_on_done, of->host, port, &want);
+    if (rc < 0) {
+        mem_free(l);
+        return net_error(rc);
+    }
+    l->of = *of;
+    net_thing_init(n, &l->thing, lookup_stop, true);
+    list_push(&n->lookups, &l->link);
+    *out = l;
+    return DKV_OK;
+}
+
+/* One that its dial has left; NULL: none. Linear; at most one for each dial of the same time, that is, one
+ * for each peer. */
+static struct lookup *lookup_find_left(struct net *n, const struct address *of)
+{
+    for (struct link *i = n->lookups.next; i != &n->lookups; i = i->next) {
+        struct lookup *l = CONTAINER(i, struct lookup, link);
+        if (l->dial == NULL && l->of.port == of->port && strcmp(l->of.host, of->host) == 0) {
+            return l;
+        }
+    }
+    return NULL;
 }
 
 static bool dial_is_numeric(const struct address *to, struct sockaddr_storage *out)
@@ -167,12 +215,13 @@ static dkv_err dial_begin(struct net_dial *d, const struct address *to)
     if (dial_is_numeric(to, &d->numeric)) {
         return dial_try(d, (const struct sockaddr *)&d->numeric);
     }
-    char port[8];
-    snprintf(port, sizeof port, "%u", to->port);
-    struct addrinfo want = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    int rc = uv_getaddrinfo(&d->net->loop, &d->lookup, dial_on_found, to->host, port, &want);
-    d->looking = rc == 0;
-    return net_error(rc);
+    d->lookup = lookup_find_left(d->net, to);
+    dkv_err err = d->lookup != NULL ? DKV_OK : lookup_new(d->net, to, &d->lookup);
+    if (err == DKV_OK) {
+        ensure(d->lookup != NULL);
+        d->lookup->dial = d;
+    }
+    return err;
 }
 
 dkv_err net_dial(struct net *n, const struct address *to, uint64_t timeout_ms, net_dial_cb cb, void *ctx)
@@ -189,7 +238,6 @@ dkv_err net_dial(struct net *n, const struct address *to, uint64_t timeout_ms, n
     d->ctx = ctx;
     uv_timer_init(&n->loop, &d->timer);
     d->timer.data = d;
-    d->lookup.data = d;
     net_thing_init(n, &d->thing, dial_stop, true);
     bool begun = dial_begin(d, to) == DKV_OK;
     uv_timer_start(&d->timer, dial_on_timeout, begun ? timeout_ms : 1, 0);

@@ -201,8 +201,8 @@ static void disk_write(struct disk_file *file, struct disk_write *req)
     ensure(rc == 0);
 }
 
-/* Synced piece by piece: one sync of the whole file would make the writes of others to this disk wait behind it, for
- * 180 to 270 ms at 32 MiB. */
+/* Synced piece by piece: one sync of the whole file would make the writes of others to this disk wait behind
+ * it, for 180 to 270 ms at 32 MiB. */
 static int disk_fill(const struct net_disk *d, int fd, uint64_t bytes)
 {
     for (uint64_t at = 0; at < bytes; at += DISK_ZEROES) {

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/random.h>
 
 struct net_timer {
@@ -78,6 +79,14 @@ static void net_ignore_sigpipe(void)
     sigaction(SIGPIPE, &ignore, NULL);
 }
 
+/* A lookup cannot be cut short: it holds a thread of the pool, of which lookups get only half, and the
+ * process cannot end before it. With a name server that does not answer, the resolver's own limits are 10 s
+ * for a name; here it is 2 s per server, and peers are dialed again anyway. What the user has set stays. */
+static void net_bound_lookups(void)
+{
+    setenv("RES_OPTIONS", "timeout:2 attempts:1", 0);
+}
+
 struct net *net_new(void)
 {
     struct net *n = mem_zalloc(1, sizeof *n);
@@ -91,6 +100,7 @@ struct net *net_new(void)
         return NULL;
     }
     list_init(&n->things);
+    list_init(&n->lookups);
     list_init(&n->lingering);
     uv_prepare_init(&n->loop, &n->turn);
     n->turn.data = n;
@@ -98,6 +108,7 @@ struct net *net_new(void)
     uv_timer_init(&n->loop, &n->linger_timer);
     n->linger_timer.data = n;
     net_ignore_sigpipe();
+    net_bound_lookups();
     return n;
 }
 

@@ -42,6 +42,7 @@ struct net {
     bool stopped;
     bool in_timer; /* inside a timer's callback */
     struct link things;
+    struct link lookups;   /* of names, in the pool; see dial.c */
     struct link lingering; /* of struct tcp; all wait equally long, so the oldest is first */
     void (*on_turn)(void *ctx);
     void *turn_ctx;

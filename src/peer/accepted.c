@@ -103,6 +103,7 @@ static void accepted_on_close(struct stream *s, dkv_err err)
     if (from != NULL && from->heard == a) {
         from->heard = NULL;
     }
+    ensure(!theirs || from != NULL); /* only a known peer is welcomed */
     if (theirs && from->downs == a->downs && from->state == DIALED_UP) {
         dialed_close(from, LINK_RETRY_MS);
     }

@@ -26,6 +26,7 @@ struct frame {
     struct slice body; /* decoding: points into the input */
 };
 
+/* Header, body and checksum. */
 void frame_encode(const struct frame *f, struct buf *out);
 
 /* Take one frame from the front of in: *used bytes of it. DKV_MORE: not whole yet. DKV_TOO_LARGE: a length

@@ -30,10 +30,12 @@ struct refuse {
     struct slice detail;
 };
 
+/* The bodies of the three frames. */
 void hello_encode(const struct hello *h, struct buf *out);
 void welcome_encode(const struct welcome *w, struct buf *out);
 void refuse_encode(const struct refuse *r, struct buf *out); /* what is not printable in detail becomes '?' */
 
+/* Slices point into body. DKV_MALFORMED: does not fit, or a name or id that no node can have. */
 dkv_err hello_decode(struct slice body, struct hello *out) MUST_CHECK;
 dkv_err welcome_decode(struct slice body, struct welcome *out) MUST_CHECK;
 dkv_err refuse_decode(struct slice body, struct refuse *out) MUST_CHECK;

@@ -83,6 +83,7 @@ void peers_answer(struct peers *p, struct handshake *h, dkv_err err, bool knew, 
 /* Queue a frame; false: the link is down or the queue is full (dropped). */
 bool peers_send(struct peers *p, uint32_t node, const struct frame *f, bool urgent);
 
+/* Frames to that node can be queued now. */
 bool peers_up(const struct peers *p, uint32_t node);
 
 /* The identity a peer last gave in a handshake that was welcomed, in either direction; NULL: none since we

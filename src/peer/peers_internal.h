@@ -87,6 +87,7 @@ void peers_stream_gone(struct peers *p);
 typedef bool (*peers_frame_fn)(void *side, const struct frame *f);
 dkv_err peers_input(struct buf *kept, struct slice bytes, peers_frame_fn on_frame, void *side) MUST_CHECK;
 
+/* Count, and log once per REPORT_EVERY_MS. */
 void peers_note_bad_input(struct peers *p, const struct stream *s, const char *what);
 void peers_note_refused(struct peers *p, const struct stream *s, const char *why);
 void peers_note_drop(struct peers *p, const struct dialed *d, size_t bytes);

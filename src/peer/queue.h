@@ -17,6 +17,7 @@ struct queue {
     size_t bulk_bytes;  /* in all chunks */
 };
 
+/* The caller's memory, empty. */
 void queue_init(struct queue *q);
 void queue_drop(struct queue *q); /* empty again, all memory freed */
 

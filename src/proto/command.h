@@ -24,6 +24,7 @@ struct command {
     struct slice value;
 };
 
+/* As PROTOCOL.md draws it. */
 void command_encode(const struct command *c, struct buf *out);
 
 /* Slices point into in. DKV_UNSUPPORTED: newer version or operation. DKV_MALFORMED. */

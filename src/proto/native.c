@@ -49,6 +49,7 @@ static const struct native_field native_params[] = {
     {"prefix", NATIVE_BIN, REQUEST_AT(key), 0, KEY_BYTES_MAX, BIT(OP_SCAN), false},
     {"from", NATIVE_BIN, REQUEST_AT(from), 0, KEY_BYTES_MAX, BIT(OP_SCAN), false},
     {"limit", NATIVE_U32, REQUEST_AT(limit), 0, SCAN_KEYS_MAX, BIT(OP_SCAN), false},
+    {"limit_bytes", NATIVE_U32, REQUEST_AT(limit_bytes), 0, SCAN_BYTES_MAX, BIT(OP_SCAN), false},
     {"keys_only", NATIVE_BOOL, REQUEST_AT(keys_only), 0, 1, BIT(OP_SCAN), false},
     {"shard", NATIVE_U32, REQUEST_AT(shard), 0, SHARDS_MAX, BIT(OP_SCAN) | BIT(OP_READ_INDEX), false},
     {"consistency", NATIVE_CONSISTENCY, REQUEST_AT(consistency), 0, 0, BIT(OP_GET) | BIT(OP_SCAN), false},

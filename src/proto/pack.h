@@ -48,9 +48,10 @@ bool pack_get_array(const struct pack_value *v, uint32_t *n);
 bool pack_get_map(const struct pack_value *v, uint32_t *n);
 const struct pack_value *pack_at(const struct pack_value *array, uint32_t i); /* NULL: no such element */
 
+#define PACK_KEYS_MAX 64u
+
 /* The value under a text key; NULL: none. pack_map_is_sound() is false when a key is no text or comes twice,
  * or when there are more than PACK_KEYS_MAX. */
-#define PACK_KEYS_MAX 64u
 const struct pack_value *pack_find(const struct pack_value *map, const char *key);
 bool pack_map_is_sound(const struct pack_value *map);
 

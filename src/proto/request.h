@@ -42,6 +42,7 @@ struct request {
     uint32_t shard;               /* SCAN READ_INDEX: which; 0 with SCAN: all */
     struct slice from;            /* SCAN: first key to return; empty: the first of the prefix */
     uint32_t limit;               /* SCAN: keys in the page, 1 to SCAN_KEYS_MAX; 0: the maximum */
+    uint32_t limit_bytes;         /* SCAN: bytes in the page, at least one key; 0: SCAN_BYTES_MAX */
     bool keys_only;               /* SCAN */
     bool forwarded;               /* came from another node: never forward it again */
     struct write_id id;           /* PUT DELETE */

@@ -23,7 +23,8 @@ _Static_assert((int)ENTRY_CHANGE == (int)RAFT_CHANGE, "entry types are the libra
 #define MESSAGE_FIELDS_VERSION 2u /* of the library's messages: from 2 on results tell pre-votes */
 #define TIMER_GAP_MS           5u /* between two timeouts of a follower or candidate */
 #define PEER_ADDRESSES         8u
-#define ADDRESS_TEXT_BYTES     24u /* a replica id in decimal */
+#define TERM_JUMP_MAX          (1ull << 32) /* of a message, over this replica's own term */
+#define ADDRESS_TEXT_BYTES     24u          /* a replica id in decimal */
 
 /* What the library may send ahead of a peer's last answer. Beyond it every submit costs an empty message, so
  * it lies above what a leader admits: only a peer that the majority has left behind gets there. */
@@ -830,11 +831,23 @@ static bool core_may_speak(const struct core *c, const struct message *m)
     return false;
 }
 
+/* No history of elections leads so far ahead: one a millisecond would take fifty days. Who believed it could
+ * soon stand in no higher term. */
+static bool core_is_absurd(struct core *c, const struct message *m)
+{
+    uint64_t term = raft_current_term(&c->raft);
+    return m->term > term && m->term - term > TERM_JUMP_MAX;
+}
+
 void core_receive(struct core *c, uint64_t now_ms, const struct message *m)
 {
     core_clock(c, now_ms);
     if (!core_may_speak(c, m)) {
         core_drop(c, m, "not for this replica, or from no member");
+        return;
+    }
+    if (core_is_absurd(c, m)) {
+        core_drop(c, m, "a term out of all reach");
         return;
     }
     switch (m->kind) {

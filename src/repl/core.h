@@ -109,8 +109,11 @@ struct core_status {
     uint64_t dropped; /* messages that no correct replica sends, or that a guard keeps from the library */
     bool transferring;
 };
+
+/* As of the last event. */
 void core_status(const struct core *c, struct core_status *out);
 
+/* Our own commit index, which never goes back. */
 uint64_t core_commit(const struct core *c);
 
 /* The configuration in use: the latest in the log, committed or not. */

@@ -5,6 +5,10 @@
 
 #define CHUNK_ENTRIES 512u
 
+/* What an entry takes besides its data, appended alone: its place in the chunk, the block's head, the
+ * allocator's share. Measured as resident memory: 58 to 60 bytes. */
+#define ENTRY_OVERHEAD 60u
+
 /* The bytes of the entries of one append. */
 struct block {
     struct block *next;
@@ -40,6 +44,7 @@ static dkv_err entrylog_add_chunk(struct entrylog *log)
 {
     if (log->chunks_n == log->chunks_cap) {
         size_t cap = log->chunks_cap == 0 ? 4 : 2 * log->chunks_cap;
+        /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
         struct entrylog_chunk **chunks = mem_realloc(log->chunks, cap * sizeof(*chunks));
         if (chunks == NULL) {
             return DKV_NO_MEMORY;
@@ -82,6 +87,15 @@ static dkv_err entrylog_fill(struct entrylog_chunk *chunk, size_t slot, const st
     return DKV_OK;
 }
 
+static uint64_t entrylog_size(const struct entry *entries, size_t n)
+{
+    uint64_t bytes = n * ENTRY_OVERHEAD;
+    for (size_t i = 0; i < n; i++) {
+        bytes += entries[i].data.len;
+    }
+    return bytes;
+}
+
 dkv_err entrylog_append(struct entrylog *log, const struct entry *entries, size_t n)
 {
     uint64_t before = log->last;
@@ -98,6 +112,7 @@ dkv_err entrylog_append(struct entrylog *log, const struct entry *entries, size_
             entrylog_cut(log, before + 1);
             return err;
         }
+        log->bytes += entrylog_size(entries + done, part);
         log->last += part;
         done += part;
     }
@@ -108,6 +123,9 @@ void entrylog_cut(struct entrylog *log, uint64_t from)
 {
     ensure(from >= 1);
     ensure(from <= log->last + 1);
+    for (uint64_t i = from; i <= log->last; i++) {
+        log->bytes -= entrylog_size(entrylog_at(log, i), 1);
+    }
     log->last = from - 1;
     entrylog_drop_chunks(log, (log->last + CHUNK_ENTRIES - 1) / CHUNK_ENTRIES);
 }

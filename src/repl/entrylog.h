@@ -10,14 +10,16 @@
 
 struct entrylog_chunk;
 
-/* All zero is a valid empty log. Everything but last is private. */
+/* All zero is a valid empty log. Everything but last and bytes is private. */
 struct entrylog {
     struct entrylog_chunk **chunks;
     size_t chunks_n;
     size_t chunks_cap;
-    uint64_t last; /* index of the last entry; 0: empty */
+    uint64_t last;  /* index of the last entry; 0: empty */
+    uint64_t bytes; /* about what all of it takes */
 };
 
+/* Free all entries; the log is empty again. */
 void entrylog_fini(struct entrylog *log);
 
 /* Copy n entries behind the last. DKV_NO_MEMORY: the log is as before. */

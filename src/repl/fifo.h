@@ -15,6 +15,7 @@ struct fifo {
     size_t n;      /* elements */
 };
 
+/* Free the elements' memory; what they point to is the caller's. */
 void fifo_fini(struct fifo *f);
 
 /* A new last element, for the caller to fill. NULL: no memory. */

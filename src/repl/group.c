@@ -661,6 +661,11 @@ void group_status(const struct group *g, struct group_status *out)
     };
 }
 
+uint64_t group_log_bytes(const struct group *g)
+{
+    return g->log.bytes;
+}
+
 uint64_t group_term_at(const struct group *g, uint64_t index)
 {
     const struct entry *e = entrylog_at(&g->log, index);

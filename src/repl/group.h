@@ -124,7 +124,12 @@ struct group_status {
     bool ready;        /* leader, and an entry of its own term is applied: may serve reads and changes */
     bool transferring; /* leader, handing over */
 };
+
+/* As of the last event. */
 void group_status(const struct group *g, struct group_status *out);
+
+/* About how much memory the log takes. */
+uint64_t group_log_bytes(const struct group *g);
 
 /* Term of an entry; 0: not in the log. */
 uint64_t group_term_at(const struct group *g, uint64_t index);

@@ -37,6 +37,7 @@ size_t members_voters(const struct members *m); /* how many */
 /* How many were added, removed or given another role between the two. */
 size_t members_difference(const struct members *a, const struct members *b);
 
+/* As PROTOCOL.md draws it. */
 void members_encode(const struct members *m, struct buf *out);
 
 /* DKV_MALFORMED: anything that is no valid configuration. */

@@ -53,6 +53,7 @@ struct message {
     };
 };
 
+/* As PROTOCOL.md draws it. */
 void message_encode(const struct message *m, struct buf *out);
 
 /* Slices point into in; entries go to the caller's array of at most max. DKV_MALFORMED: anything that does

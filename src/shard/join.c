@@ -1,3 +1,4 @@
+/* join.c - verdicts on other nodes, and the count of those who know this one. */
 #include "shard/join.h"
 
 void join_init(struct join *j, const struct map *map, uint32_t self)

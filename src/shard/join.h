@@ -32,6 +32,7 @@ struct join {
     } nodes[NODES_MAX + 1];      /* by node id */
 };
 
+/* The caller's memory; nobody is known yet, save self. */
 void join_init(struct join *j, const struct map *map, uint32_t self);
 
 /* What the journal remembers. */

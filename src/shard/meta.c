@@ -1,3 +1,4 @@
+/* meta.c - applying cluster maps. */
 #include "shard/meta.h"
 
 #include "base/mem.h"

@@ -127,6 +127,7 @@ void node_answer(struct node *n, uint32_t to, uint64_t id, const struct reply *r
 static void node_tick_replicas(struct node *n, uint64_t now_ms)
 {
     uint64_t earliest = UINT64_MAX;
+    uint64_t memory = 0;
     for (uint32_t i = 0; i < n->seat_count; i++) {
         struct replica *r = n->seats[i].replica;
         if (r == NULL) {
@@ -138,8 +139,10 @@ static void node_tick_replicas(struct node *n, uint64_t now_ms)
         replica_turn(r, now_ms);
         uint64_t deadline = replica_deadline(r);
         earliest = deadline < earliest ? deadline : earliest;
+        memory += replica_memory(r);
     }
     n->deadline_ms = earliest;
+    n->memory = memory;
 }
 
 /* Look at what waits every SWEEP_MS while anything does. */
@@ -258,6 +261,11 @@ struct replica *node_replica(struct node *n, uint32_t shard)
 struct peers *node_peers(struct node *n)
 {
     return n->peers;
+}
+
+uint64_t node_memory(const struct node *n)
+{
+    return n->memory;
 }
 
 uint32_t node_leader(const struct node *n, uint32_t shard)

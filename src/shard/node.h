@@ -51,6 +51,7 @@ dkv_err node_open(const struct node_config *config, struct node **out, struct bu
 /* Begin: dial the others, vote as soon as that is safe (join.h). */
 void node_start(struct node *n);
 
+/* One turn of the loop: time, read rounds, the journal, then one write per link. */
 void node_turn(struct node *n);
 uint64_t node_deadline(const struct node *n); /* ms; UINT64_MAX: none */
 
@@ -78,6 +79,9 @@ const char *node_client(const struct node *n,
 bool node_is_voting(const struct node *n);
 struct replica *node_replica(struct node *n, uint32_t shard); /* NULL: none here, or not started yet */
 struct peers *node_peers(struct node *n);
+
+/* About what the states and logs of all replicas take, in bytes, as of the last node_turn(). */
+uint64_t node_memory(const struct node *n);
 
 /* The node that leads a shard as far as this one knows; 0: unknown. A hint (from a NOT_LEADER reply) counts
  * for shards without a replica here. */

@@ -34,7 +34,7 @@ struct recording {
     struct handshake *handshake; /* NULL: learned from an answer, nobody waits */
 };
 
-#define RECORDINGS_MAX (4 * NODES_MAX)
+#define RECORDINGS_MAX ((size_t)4 * NODES_MAX)
 #define SWEEP_MS       20u /* waiting requests are looked at this often */
 
 enum node_state { NODE_OPEN, NODE_JOINING, NODE_VOTING, NODE_CLOSING };
@@ -58,6 +58,7 @@ struct node {
 
     uint64_t round;        /* number of the last read round */
     uint64_t deadline_ms;  /* earliest deadline of any replica; may be early, never late */
+    uint64_t memory;       /* of all replicas, at the last turn */
     uint64_t sweep_ms;     /* next look at waiting requests; UINT64_MAX: nothing waits */
     struct entry *entries; /* APPEND_ENTRIES_MAX, for decoding one message */
     struct buf body;       /* of the frame being made */

@@ -582,6 +582,11 @@ struct state *replica_state(struct replica *r)
     return r->state;
 }
 
+uint64_t replica_memory(const struct replica *r)
+{
+    return group_log_bytes(r->group) + (r->state == NULL ? 0 : state_memory(r->state));
+}
+
 struct meta *replica_meta(struct replica *r)
 {
     return r->meta;

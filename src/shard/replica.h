@@ -100,11 +100,13 @@ void replica_index_asked(struct replica *r); /* the question is on its way */
 void replica_index_answer(struct replica *r, dkv_err err, uint64_t index);
 uint64_t replica_round(const struct replica *r); /* 0: none on its way */
 
+/* What it is and what it is made of. */
 uint32_t replica_shard(const struct replica *r);
 uint64_t replica_self(const struct replica *r);
 const struct group_status *replica_status(const struct replica *r); /* as of the last event */
 struct group *replica_group(struct replica *r);
-struct state *replica_state(struct replica *r); /* NULL for the meta group */
-struct meta *replica_meta(struct replica *r);   /* NULL for a shard */
+struct state *replica_state(struct replica *r);   /* NULL for the meta group */
+uint64_t replica_memory(const struct replica *r); /* about what state and log take; O(1) */
+struct meta *replica_meta(struct replica *r);     /* NULL for a shard */
 
 #endif

@@ -1,3 +1,4 @@
+/* rounds.c - asking for all groups at once, and judging the answers. */
 #include "shard/rounds.h"
 
 #include "base/log.h"

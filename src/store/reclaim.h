@@ -43,6 +43,7 @@ struct reclaim_view {
  * (doc/notes/store.md). */
 #define RECLAIM_SLICE 256u
 
+/* The caller's memory; no view is out. */
 void reclaim_init(struct reclaim *r);
 
 /* item, bytes long, becomes visible now. */

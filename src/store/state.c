@@ -7,6 +7,11 @@
 #include "store/tree.h"
 #include "topo/ring.h"
 
+/* What a key takes besides its own and its value's bytes: the record's head, its place in a leaf, the
+ * allocator's share. Measured as resident memory: 72 to 79 bytes with half a million keys, in order and not.
+ */
+#define STATE_KEY_OVERHEAD 80u
+
 struct state {
     uint32_t shard;
     const struct ring *ring; /* borrowed */
@@ -195,6 +200,11 @@ uint64_t state_keys(const struct state *s)
 uint64_t state_bytes(const struct state *s)
 {
     return tree_bytes(s->tree);
+}
+
+uint64_t state_memory(const struct state *s)
+{
+    return tree_bytes(s->tree) + tree_keys(s->tree) * STATE_KEY_OVERHEAD;
 }
 
 struct state_view *state_view_open(struct state *s)

@@ -53,7 +53,8 @@ void state_scan(const struct state *s, struct slice prefix, struct slice from, s
 uint64_t state_index(const struct state *s);    /* last applied */
 uint64_t state_log_time(const struct state *s); /* ms; see DESIGN: last log time applied */
 uint64_t state_keys(const struct state *s);
-uint64_t state_bytes(const struct state *s); /* of keys and values */
+uint64_t state_bytes(const struct state *s);  /* of keys and values */
+uint64_t state_memory(const struct state *s); /* about what they take, with all around them */
 
 /* A frozen view: writes go on, the view does not change. Only one thread may use one view; state_view_close()
  * runs on the loop's thread and frees what only the view still held, in slices of at most 200 microseconds:

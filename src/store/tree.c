@@ -198,6 +198,7 @@ static dkv_err tree_grow(struct tree *t, struct tree_cursor *c)
         mem_free(right);
         return DKV_NO_MEMORY;
     }
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     memmove(c->node + 1, c->node, c->depth * sizeof c->node[0]);
     memmove(c->at + 1, c->at, c->depth * sizeof c->at[0]);
     c->depth++;

@@ -254,12 +254,20 @@ void map_encode(const struct map *map, struct buf *out)
     }
 }
 
+/* A sound address is written in one form only when its port has no leading zeroes. */
+static bool map_is_plain_address(struct slice address)
+{
+    const uint8_t *colon = memrchr(address.data, ':', address.len);
+    return colon[1] != '0';
+}
+
 static void map_read_node(struct reader *in, struct map_node *node)
 {
     node->id = reader_u32(in);
     struct slice name = reader_blob(in, NODE_NAME_MAX);
     struct slice address = reader_blob(in, ADDRESS_MAX);
-    if (!text_is_name(name) || text_parse_address(address, &node->peer) != DKV_OK) {
+    if (!text_is_name(name) || text_parse_address(address, &node->peer) != DKV_OK ||
+        !map_is_plain_address(address)) {
         reader_fail(in);
         return;
     }

@@ -32,6 +32,7 @@ struct record {
 /* The bytes that a record of this kind takes with so much data (entry, note; else 0). */
 size_t record_bytes(enum record_kind kind, size_t data_len);
 
+/* Add one record of that kind to the body of a batch. */
 void record_put_entry(struct buf *out, uint32_t group, uint64_t index, const struct entry *entry);
 void record_put_vote(struct buf *out, uint32_t group, uint64_t term, uint64_t vote);
 void record_put_truncate(struct buf *out, uint32_t group, uint64_t from);

@@ -175,6 +175,9 @@ static dkv_err replay_check_header(struct replay *r, const struct segment_header
     if (h->bytes != r->image.len) {
         return replay_corrupt(r, r->image.len, "the file has not the length that its header says");
     }
+    if (h->bytes < SEGMENT_BYTES_LEAST) {
+        return replay_corrupt(r, r->image.len, "the file is smaller than any segment");
+    }
     if (h->floor < r->generations[0]) {
         segment_name(h->floor, r->name);
         return replay_corrupt(r, 0, "the segment is missing");
@@ -206,6 +209,9 @@ static dkv_err replay_record(struct replay *r, const struct record *record)
 /* An intact batch: hand its records out. */
 static dkv_err replay_batch(struct replay *r, const struct batch_header *h, uint64_t at)
 {
+    if (at + h->length + BATCH_HEAD_BYTES > r->image.len) {
+        return replay_corrupt(r, at, "the batch is whole, and leaves no room for a seal");
+    }
     struct reader in = reader_of(slice_of(r->image.data + at, h->length));
     reader_bytes(&in, BATCH_HEAD_BYTES);
     while (in.in.len > 0) {
@@ -223,6 +229,9 @@ static dkv_err replay_batch(struct replay *r, const struct batch_header *h, uint
             r->end->content = h->number;
         }
         err = replay_record(r, &record);
+        if (err == DKV_CORRUPT) {
+            return replay_corrupt(r, at, "the batch is whole, its records contradict those before");
+        }
         if (err != DKV_OK) {
             return err;
         }

@@ -30,6 +30,7 @@ struct segment_header {
     uint64_t floor;      /* the oldest generation that was still needed when this segment was made */
 };
 
+/* The file's name; false: not the name of any segment. */
 void segment_name(uint64_t generation, char name[SEGMENT_NAME_BYTES]);
 bool segment_parse_name(const char *name, uint64_t *generation);
 
@@ -39,6 +40,7 @@ void segment_encode(const struct segment_header *h, struct buf *out);
 /* False: image does not begin with an intact header. Of any version: the header's layout never changes. */
 bool segment_decode(struct slice image, struct segment_header *out) MUST_CHECK;
 
+/* The same cluster, node and incarnation. */
 bool segment_owner_eq(const struct segment_owner *a, const struct segment_owner *b);
 
 /* What the checksums of the owner's batches begin from. */

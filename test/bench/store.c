@@ -58,9 +58,9 @@ static void bench_put(struct bench *b, uint64_t i)
     const struct record *old = tree_find(b->tree, key);
     uint64_t version = old == NULL ? 1 : old->version + 1;
     struct record *r = record_new(key, slice_of(value, b->value_bytes));
-    if (r == NULL || tree_put(b->tree, r) != DKV_OK) {
-        ensure_failed("memory", __FILE__, __LINE__);
-    }
+    ensure(r != NULL);
+    dkv_err err = tree_put(b->tree, r);
+    ensure(err == DKV_OK);
     r->version = version;
 }
 

@@ -14,6 +14,11 @@ bring_down() {
 }
 trap bring_down EXIT
 
+say "a first start that fails leaves no settings that bind the next"
+expect 1 cluster up -n 1 --client-port "$PORT_BASE" --peer-port $((PORT_BASE + 16)) -- --no-such-flag
+[[ $ERR == *'n1 exited with 2'*'--no-such-flag'*'no node came up'* ]] || fail "the reason is not told: $ERR"
+[[ ! -e $here/cluster.conf ]] || fail "settings were left behind: $(<"$here/cluster.conf")"
+
 say "up returns when every shard has a leader"
 expect 0 cluster up -n 3 --shards "$SHARDS" --replicas 3 --client-port "$PORT_BASE" --peer-port $((PORT_BASE + 16))
 every_shard_has_a_leader || fail "a shard has no leader: $(shard_table)"

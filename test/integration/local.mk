@@ -2,9 +2,16 @@
 TEST_EXTENSIONS = .sh
 AM_TESTS_ENVIRONMENT = BIN='$(abs_top_builddir)'; export BIN;
 integration_tests = \
+	test/integration/config.sh \
+	test/integration/bounded-memory.sh \
+	test/integration/damaged-journal.sh \
 	test/integration/five-nodes.sh \
 	test/integration/garbage.sh \
 	test/integration/hammer-can-fail.sh \
+	test/integration/import-export.sh \
+	test/integration/hostile-cli.sh \
+	test/integration/hostile-native.sh \
+	test/integration/hostile-peer.sh \
 	test/integration/import-scan.sh \
 	test/integration/kill-all.sh \
 	test/integration/local-cluster.sh \

@@ -332,6 +332,7 @@ size_t memdisk_pending(const struct memdisk *d)
 static void memdisk_copy(struct buf *to, uint64_t offset, struct slice data)
 {
     if (data.len > 0) {
+        ensure(to->data != NULL);
         memcpy(to->data + offset, data.data, data.len);
     }
 }

@@ -180,7 +180,7 @@ static void world_check_healed(struct sim_world *w, size_t group, uint64_t commi
 
 static void world_heal(struct sim_world *w)
 {
-    uint64_t before[SIM_GROUPS_MAX];
+    uint64_t before[SIM_GROUPS_MAX] = {0};
     memset(w->cut, 0, sizeof(w->cut));
     w->healed = true;
     world_trace(w, "all faults end");

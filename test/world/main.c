@@ -114,19 +114,15 @@ static void on_written(struct run *r, struct actor *a, const struct reply *reply
 {
     struct key *k = &r->keys[a->key];
     run_trace(r, "write %s=%u at n%u: %s", k->name, a->value, a->host, err_text(reply->err));
-    switch (reply->err) {
-    case DKV_OK:
+    if (reply->err == DKV_OK) {
         r->stats.writes++;
         k->floor = a->value > k->floor ? a->value : k->floor;
-        break;
-    case DKV_UNKNOWN:
+    } else if (reply->err == DKV_UNKNOWN) {
         r->stats.unknown++;
         a->key = run_new_key(r, (uint32_t)(a - r->actors));
-        break;
-    default: /* every other answer says that nothing happened */
+    } else { /* every other answer says that nothing happened */
         r->stats.refused++;
         k->refused[a->value] = 1;
-        break;
     }
 }
 

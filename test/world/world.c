@@ -291,6 +291,7 @@ bool world_step(struct world *w, uint64_t until_ms)
     if (next != NULL) {
         host_run(next);
     } else {
+        ensure(dial != NULL); /* or nothing would be due */
         list_remove(&dial->link);
         world_dialed(w, dial);
         mem_free(dial);

@@ -6,6 +6,7 @@ test_base_SOURCES = \
 	test/unit/base/suites.h \
 	test/unit/base/test_args.c \
 	test/unit/base/test_buf.c \
+	test/unit/base/test_conf.c \
 	test/unit/base/test_crc32c.c \
 	test/unit/base/test_err.c \
 	test/unit/base/test_hash.c \

@@ -7,6 +7,7 @@ int main(void)
 {
     SRunner *runner = srunner_create(args_suite());
     srunner_add_suite(runner, buf_suite());
+    srunner_add_suite(runner, conf_suite());
     srunner_add_suite(runner, crc32c_suite());
     srunner_add_suite(runner, err_suite());
     srunner_add_suite(runner, hash_suite());

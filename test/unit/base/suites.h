@@ -6,6 +6,7 @@
 
 Suite *args_suite(void);
 Suite *buf_suite(void);
+Suite *conf_suite(void);
 Suite *crc32c_suite(void);
 Suite *err_suite(void);
 Suite *hash_suite(void);

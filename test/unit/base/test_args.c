@@ -21,7 +21,8 @@ static struct {
 static const struct arg rows[] = {
     {"verbose", 'v', ARG_SWITCH, NULL, NULL, "say more", .on = &got.verbose},
     {"no-color", 0, ARG_SWITCH, NULL, NULL, "plain text", .on = &got.no_color},
-    {"secret", 's', ARG_SWITCH, NULL, NULL, "not from the environment", .on = &got.secret, .no_env = true},
+    {"secret", 's', ARG_SWITCH, NULL, NULL, "not from the environment", .on = &got.secret, .no_env = true,
+     .no_file = true},
     {"name", 'n', ARG_TEXT, "NAME", NULL, "who this is", .text = &got.name},
     {"shards", 0, ARG_U64, "N", "8", "how many", .number = &got.shards},
     {"timeout", 't', ARG_DURATION, "D", "5s", "how long", .number = &got.timeout_ms},
@@ -158,17 +159,17 @@ static const struct {
     const char *line;
     const char *why;
 } refused[] = {
-    {"--shard 3", "unknown flag --shard; did you mean --shards?"},
-    {"--tiemout=1s", "unknown flag --tiemout; did you mean --timeout?"},
-    {"--nocolor", "unknown flag --nocolor; did you mean --no-color?"},
-    {"--zebra", "unknown flag --zebra; --help lists them all"},
-    {"-vx", "unknown flag -x; --help lists them all"},
-    {"--\n", "unknown flag --\\x0a; --help lists them all"},
-    {"---", "unknown flag ---; --help lists them all"},
-    {"--=1", "unknown flag --; --help lists them all"},
-    {"--name", "--name needs a value: text"},
-    {"-t", "--timeout needs a value: a duration such as 250ms, 5s, 2m or 1h"},
-    {"--verbose=1", "--verbose takes no value"},
+    {"--shard 3", "--shard: unknown flag; did you mean --shards?"},
+    {"--tiemout=1s", "--tiemout: unknown flag; did you mean --timeout?"},
+    {"--nocolor", "--nocolor: unknown flag; did you mean --no-color?"},
+    {"--zebra", "--zebra: unknown flag; --help lists them all"},
+    {"-vx", "-x: unknown flag; --help lists them all"},
+    {"--\n", "--\\x0a: unknown flag; --help lists them all"},
+    {"---", "---: unknown flag; --help lists them all"},
+    {"--=1", "--: unknown flag; --help lists them all"},
+    {"--name", "--name: needs a value, text"},
+    {"-t", "--timeout: needs a value, a duration such as 250ms, 5s, 2m or 1h"},
+    {"--verbose=1", "--verbose: takes no value"},
     {"--shards=", "--shards: \"\" is not a whole number"},
     {"--shards=-1", "--shards: \"-1\" is not a whole number"},
     {"--shards 0x8", "--shards: \"0x8\" is not a whole number"},
@@ -240,6 +241,186 @@ START_TEST(a_bad_variable_is_named)
 }
 END_TEST
 
+/* ---- a settings file ---------------------------------------------------------------------------------- */
+
+static struct arg_origin origins[sizeof rows / sizeof rows[0]];
+static char file_text[4096];
+static struct arg_file file;
+
+/* The settings of text, with one flag if flag is not NULL. */
+static dkv_err parse_file(const char *text, size_t len, const char *flag)
+{
+    struct arg_input in = {.argc = flag == NULL ? 1 : 2, .argv = argv, .file = &file, .origins = origins};
+    ck_assert_uint_le(len, sizeof file_text);
+    memcpy(file_text, text, len);
+    file = (struct arg_file){.name = "dkv.conf", .text = file_text, .len = len};
+    argv[0] = (char *)(uintptr_t) "program";
+    argv[1] = (char *)(uintptr_t)flag;
+    buf_reset(&why);
+    dkv_err err = args_parse(&set, &in, &why);
+    buf_put_u8(&why, '\0');
+    return err;
+}
+
+START_TEST(a_file_beats_the_default_the_environment_the_file_and_a_flag_all)
+{
+    static const char text[] = "shards = 2\ntimeout = 2s\nmax-value = 2K\nverbose = true\nname = \" n 1 \"\n";
+    setenv("DKVTEST_TIMEOUT", "3s", 1);
+    setenv("DKVTEST_MAX_VALUE", "3K", 1);
+    ck_assert_int_eq(parse_file(text, sizeof text - 1, "--max-value=4K"), DKV_OK);
+    ck_assert_uint_eq(got.shards, 2);
+    ck_assert_uint_eq(got.timeout_ms, 3000);
+    ck_assert_uint_eq(got.max_value, 4096);
+    ck_assert(got.verbose && !got.no_color);
+    ck_assert_str_eq(got.name, " n 1 ");
+}
+END_TEST
+
+START_TEST(each_value_knows_where_it_came_from)
+{
+    static const char text[] = "\nshards = 2\ntimeout = 2s\nmax-value = 2K\n";
+    static const struct {
+        const char *row;
+        const char *origin;
+    } cases[] = {{"name", "--name"},
+                 {"shards", "dkv.conf:2: shards"},
+                 {"timeout", "DKVTEST_TIMEOUT"},
+                 {"max-value", "--max-value"}};
+    setenv("DKVTEST_TIMEOUT", "3s", 1);
+    ck_assert_int_eq(parse_file(text, sizeof text - 1, "--max-value=4K"), DKV_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct arg *row = rows;
+        while (strcmp(row->name, cases[i].row) != 0) {
+            row++;
+        }
+        buf_reset(&why);
+        args_put_origin(&set, row, &origins[row - rows], &file, &why);
+        buf_put_u8(&why, '\0');
+        ck_assert_str_eq((char *)why.data, cases[i].origin);
+    }
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    const char *why; /* NULL: fine */
+} files[] = {
+    {"", NULL},
+    {"# nothing\n\n", NULL},
+    {"shards=3\n", NULL},
+    {"shards = 3\n", NULL},
+    {"verbose = 0\nno-color = false\n", NULL},
+    {"name =\n", NULL},
+    {"\nshrads = 3\n", "dkv.conf:2: shrads: unknown key; did you mean shards?"},
+    {"Shards = 3\n", "dkv.conf:1: Shards: unknown key; did you mean shards?"},
+    {"--shards = 3\n", "dkv.conf:1: --shards: unknown key; did you mean shards?"},
+    {"xylophone = 3\n", "dkv.conf:1: xylophone: unknown key; allowed are the names that --help lists"},
+    {"secret = 1\n", "dkv.conf:1: secret: not allowed in a file, only as --secret"},
+    {"secert = 1\n", "dkv.conf:1: secert: unknown key; allowed are the names that --help lists"},
+    {"shards = 3\n#\nshards = 3\n", "dkv.conf:3: shards: set in line 1 already; allowed is once"},
+    {"shards = many\n", "dkv.conf:1: shards: \"many\" is not a whole number"},
+    {"shards =\n", "dkv.conf:1: shards: \"\" is not a whole number"},
+    {"shards = 3 # three\n", "dkv.conf:1: shards: \"3 # three\" is not a whole number"},
+    {"verbose = yes\n", "dkv.conf:1: verbose: \"yes\" is not 1, 0, true or false"},
+    {"timeout = 5\n", "dkv.conf:1: timeout: \"5\" is not a duration such as 250ms, 5s, 2m or 1h"},
+    {"max-value = 1KiB\n", "dkv.conf:1: max-value: \"1KiB\" is not a size such as 4096, 64K, 1M or 2G"},
+    {"max-value = 1e3\n", "dkv.conf:1: max-value: \"1e3\" is not a size such as 4096, 64K, 1M or 2G"},
+    {"max-value = -1\n", "dkv.conf:1: max-value: \"-1\" is not a size such as 4096, 64K, 1M or 2G"},
+    {"max-value = 99999999999G\n",
+     "dkv.conf:1: max-value: \"99999999999G\" is not a size such as 4096, 64K, 1M or 2G"},
+    {"shards 3\n", "dkv.conf:1: \"shards 3\" is no setting: allowed are key = value and, on lines of their "
+                   "own, # comments"},
+    {"shards = 3",
+     "dkv.conf:1: the last line has no newline, so the file may have been cut off: end it with one"},
+};
+
+START_TEST(a_file_is_read_or_refused_with_its_line)
+{
+    const char *text = files[_i].text;
+    dkv_err err = parse_file(text, strlen(text), NULL);
+    ck_assert_int_eq(err, files[_i].why == NULL ? DKV_OK : DKV_CONFIG);
+    ck_assert_str_eq((char *)why.data, files[_i].why == NULL ? "" : files[_i].why);
+}
+END_TEST
+
+START_TEST(a_bad_value_in_the_file_is_refused_even_if_a_flag_hides_it)
+{
+    ck_assert_int_eq(parse_file("max-value = lots\n", 17, "--max-value=4K"), DKV_CONFIG);
+}
+END_TEST
+
+START_TEST(what_is_printed_as_a_file_reads_back_alike)
+{
+    struct buf text = {0};
+    got.name = " \"n\" # 1 ";
+    got.shards = 12;
+    got.timeout_ms = 90000;
+    got.max_value = 3u << 20;
+    got.verbose = true;
+    args_put_file(&set, &text);
+    forget();
+    ck_assert_int_eq(parse_file((const char *)text.data, text.len, NULL), DKV_OK);
+    ck_assert_str_eq(got.name, " \"n\" # 1 ");
+    ck_assert_uint_eq(got.shards, 12);
+    ck_assert_uint_eq(got.timeout_ms, 90000);
+    ck_assert_uint_eq(got.max_value, 3u << 20);
+    ck_assert(got.verbose && !got.no_color);
+    buf_fini(&text);
+}
+END_TEST
+
+START_TEST(numbers_are_written_in_the_largest_unit_that_divides_them)
+{
+    static const struct {
+        enum arg_kind kind;
+        uint64_t number;
+        const char *text;
+    } cases[] = {
+        {ARG_DURATION, 0, "0"},
+        {ARG_DURATION, 1, "1ms"},
+        {ARG_DURATION, 1500, "1500ms"},
+        {ARG_DURATION, 1000, "1s"},
+        {ARG_DURATION, 120000, "2m"},
+        {ARG_DURATION, 3600000, "1h"},
+        {ARG_SIZE, 0, "0"},
+        {ARG_SIZE, 1023, "1023"},
+        {ARG_SIZE, 1024, "1K"},
+        {ARG_SIZE, 1536, "1536"},
+        {ARG_SIZE, 5u << 20, "5M"},
+        {ARG_SIZE, 4096ull << 30, "4096G"},
+        {ARG_U64, UINT64_MAX, "18446744073709551615"},
+        {ARG_SIZE, UINT64_MAX, "18446744073709551615"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint64_t number = cases[i].number;
+        const struct arg row = {.kind = cases[i].kind, .number = &number};
+        buf_reset(&why);
+        args_put_value(&row, &why);
+        buf_put_u8(&why, '\0');
+        ck_assert_str_eq((char *)why.data, cases[i].text);
+    }
+}
+END_TEST
+
+START_TEST(a_variable_that_means_nothing_is_named_without_its_value)
+{
+    setenv("DKVTEST_SHARD", "hidden", 1);
+    setenv("DKVTEST_SHARDS", "8", 1);
+    setenv("DKVTEST_SECRET", "hidden", 1);
+    args_put_strangers(&set, 1, &why);
+    ck_assert_uint_gt(why.len, 0);
+    buf_reset(&why);
+    args_put_strangers(&set, 10, &why);
+    buf_put_u8(&why, '\0');
+    const char *text = (const char *)why.data;
+    ck_assert_ptr_nonnull(strstr(text, "DKVTEST_SHARD: unknown variable; did you mean DKVTEST_SHARDS?\n"));
+    ck_assert_ptr_nonnull(strstr(text, "DKVTEST_SECRET: unknown variable\n"));
+    ck_assert_ptr_null(strstr(text, "hidden"));
+    ck_assert_ptr_null(strstr(text, "DKVTEST_SHARDS: "));
+    unsetenv("DKVTEST_SHARD");
+}
+END_TEST
+
 START_TEST(help_shows_each_row_and_its_default)
 {
     static const char expected[] = "  -v, --verbose         say more\n"
@@ -272,6 +453,14 @@ Suite *args_suite(void)
     tcase_add_test(cases, a_huge_argument_is_cut_in_the_message);
     tcase_add_test(cases, the_environment_beats_the_default_and_a_flag_beats_both);
     tcase_add_test(cases, a_bad_variable_is_named);
+    tcase_add_test(cases, a_file_beats_the_default_the_environment_the_file_and_a_flag_all);
+    tcase_add_test(cases, each_value_knows_where_it_came_from);
+    tcase_add_loop_test(cases, a_file_is_read_or_refused_with_its_line, 0,
+                        (int)(sizeof files / sizeof files[0]));
+    tcase_add_test(cases, a_bad_value_in_the_file_is_refused_even_if_a_flag_hides_it);
+    tcase_add_test(cases, what_is_printed_as_a_file_reads_back_alike);
+    tcase_add_test(cases, numbers_are_written_in_the_largest_unit_that_divides_them);
+    tcase_add_test(cases, a_variable_that_means_nothing_is_named_without_its_value);
     tcase_add_test(cases, help_shows_each_row_and_its_default);
     suite_add_tcase(suite, cases);
     return suite;

@@ -21,6 +21,7 @@ START_TEST(an_allocation_of_nothing_is_a_valid_pointer)
 END_TEST
 
 /* Read by the address sanitizer, which would rather abort than let an allocation fail. */
+/* NOLINTNEXTLINE(bugprone-reserved-identifier): the sanitizer chose the name */
 const char *__asan_default_options(void);
 
 const char *__asan_default_options(void)

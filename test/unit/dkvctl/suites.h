@@ -6,7 +6,11 @@
 
 Suite *histogram_suite(void);
 Suite *input_suite(void);
+Suite *jsonl_suite(void);
+Suite *line_suite(void);
 Suite *local_suite(void);
+Suite *order_suite(void);
+Suite *progress_suite(void);
 Suite *words_suite(void);
 
 #endif

@@ -60,6 +60,31 @@ START_TEST(a_line_over_its_bound_is_refused)
 }
 END_TEST
 
+START_TEST(a_line_over_its_bound_can_be_skipped)
+{
+    int ends[2];
+    struct slice line;
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(write(ends[1], "123456", 6), 6);
+    struct input in = {.fd = ends[0]};
+    input_fill(&in);
+    ck_assert_int_eq(input_next_line(&in, 5, &line), DKV_TOO_LARGE);
+    ck_assert_int_eq(input_skip_line(&in), DKV_MORE);
+    ck_assert_int_eq(write(ends[1], "7\n8\n9", 5), 5);
+    input_fill(&in);
+    ck_assert_int_eq(input_skip_line(&in), DKV_OK);
+    ck_assert_int_eq(input_next_line(&in, 5, &line), DKV_OK);
+    ck_assert(slice_eq(line, slice_str("8")));
+    ck_assert_uint_eq(in.taken, 10);
+    close(ends[1]);
+    input_fill(&in);
+    ck_assert_int_eq(input_skip_line(&in), DKV_NOT_FOUND);
+    ck_assert_uint_eq(in.taken, 11);
+    close(ends[0]);
+    input_fini(&in);
+}
+END_TEST
+
 START_TEST(a_read_that_fails_is_told)
 {
     struct input in = {.fd = -1};
@@ -93,6 +118,7 @@ Suite *input_suite(void)
     TCase *t = tcase_create("all");
     tcase_add_test(t, lines_do_not_depend_on_how_the_bytes_arrive);
     tcase_add_test(t, a_line_over_its_bound_is_refused);
+    tcase_add_test(t, a_line_over_its_bound_can_be_skipped);
     tcase_add_test(t, a_read_that_fails_is_told);
     tcase_add_test(t, a_whole_file_is_read_up_to_its_bound);
     suite_add_tcase(s, t);

@@ -4,6 +4,7 @@ TESTS += test_front
 test_front_SOURCES = \
 	test/unit/front/main.c \
 	test/unit/front/suites.h \
+	test/unit/front/test_deadlines.c \
 	test/unit/front/test_door.c \
 	test/unit/front/test_router.c \
 	test/world/wire.c \

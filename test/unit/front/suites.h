@@ -6,5 +6,6 @@
 
 Suite *door_suite(void);
 Suite *router_suite(void);
+Suite *deadlines_suite(void);
 
 #endif

@@ -270,6 +270,56 @@ START_TEST(a_client_that_goes_in_the_middle_leaves_nothing_behind)
 }
 END_TEST
 
+/* A client more; whether it is still there after a while. */
+static bool one_more_stays(void)
+{
+    struct stream *client = NULL;
+    struct stream *at_door = NULL;
+    net_sim_pair(f.world->net, CLIENT, 1, &client, &at_door);
+    struct stream *first = f.client;
+    f.client = client;
+    client->events = &client_events;
+    door_accept(f.door, at_door);
+    pass(100);
+    bool stays = f.client != NULL;
+    f.client = first;
+    return stays;
+}
+
+START_TEST(one_connection_more_than_allowed_is_closed_and_the_others_go_on)
+{
+    struct request g = get("k");
+    struct reply reply;
+    uint32_t id = 0;
+    door_set_conns_max(f.door, 2);
+    ck_assert(one_more_stays());
+    ck_assert(!one_more_stays());
+    ck_assert(!one_more_stays());
+    send_request(1, &g);
+    pass(100);
+    ck_assert(take_reply(&id, &reply));
+    ck_assert_int_eq(reply.err, DKV_NOT_FOUND);
+    door_set_conns_max(f.door, 1); /* fewer than there are: nobody is thrown out */
+    ck_assert(!one_more_stays());
+    send_request(2, &g);
+    pass(100);
+    ck_assert(take_reply(&id, &reply));
+    door_set_conns_max(f.door, 3);
+    ck_assert(one_more_stays());
+    ck_assert(!one_more_stays());
+}
+END_TEST
+
+START_TEST(a_connection_that_goes_makes_room_for_another)
+{
+    door_set_conns_max(f.door, 1);
+    ck_assert(!one_more_stays());
+    f.client->ops->close(f.client, false);
+    pass(100);
+    ck_assert(one_more_stays());
+}
+END_TEST
+
 Suite *door_suite(void)
 {
     Suite *s = suite_create("door");
@@ -283,6 +333,8 @@ Suite *door_suite(void)
     tcase_add_test(t, bytes_that_are_no_message_close_the_connection);
     tcase_add_test(t, a_silent_connection_is_closed_and_one_that_spoke_is_not);
     tcase_add_test(t, a_client_that_goes_in_the_middle_leaves_nothing_behind);
+    tcase_add_test(t, one_connection_more_than_allowed_is_closed_and_the_others_go_on);
+    tcase_add_test(t, a_connection_that_goes_makes_room_for_another);
     suite_add_tcase(s, t);
     return s;
 }

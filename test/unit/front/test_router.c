@@ -12,6 +12,7 @@ struct asked {
     struct reply reply; /* without its slices */
     char value[64];
     char node[NODE_NAME_MAX + 1];
+    char detail[128];
     uint32_t items; /* of a page */
     char next[64];
 };
@@ -37,6 +38,9 @@ static void asked_done(struct router_call *call, const struct reply *reply)
     if (reply->value.len > 0 && reply->value.len < sizeof a->value) {
         memcpy(a->value, reply->value.data, reply->value.len);
     }
+    if (reply->detail.len > 0 && reply->detail.len < sizeof a->detail) {
+        memcpy(a->detail, reply->detail.data, reply->detail.len);
+    }
     if (reply->node.len < sizeof a->node) {
         memcpy(a->node, reply->node.data, reply->node.len);
     }
@@ -58,7 +62,7 @@ static void ask(struct world *w, uint32_t node, const struct request *request, s
 
 static struct world *running(uint32_t nodes, uint32_t shards)
 {
-    struct world *w = world_new(7, nodes, 3, shards);
+    struct world *w = world_new(7, nodes, nodes < 3 ? 1 : 3, shards);
     for (uint32_t i = 1; i <= nodes; i++) {
         world_start(w, i);
     }
@@ -261,6 +265,176 @@ START_TEST(a_node_that_never_ran_may_join_late)
 }
 END_TEST
 
+/* ---- limits ------------------------------------------------------------------------------------------- */
+
+static void limit(struct world *w, uint32_t node, uint32_t key, uint32_t value, uint64_t memory)
+{
+    struct router_limits limits = {.key = key, .value = value, .memory = memory};
+    router_set_limits(w->hosts[node].router, &limits);
+}
+
+static struct request put_bytes(struct slice key, struct slice value)
+{
+    return (struct request){.op = OP_PUT, .key = key, .value = value};
+}
+
+START_TEST(a_put_up_to_the_limits_is_taken_and_one_byte_more_is_refused_with_the_figures)
+{
+    static const uint8_t bytes[KEY_BYTES_MAX + 1] = {0};
+    static const struct {
+        size_t key;
+        size_t value;
+        dkv_err err;
+        const char *detail;
+    } cases[] = {
+        {10, 20, DKV_OK, ""},
+        {10, 0, DKV_OK, ""},
+        {11, 20, DKV_TOO_LARGE, "the key has 11 bytes: allowed are up to 10 (--max-key of node n1)"},
+        {10, 21, DKV_TOO_LARGE, "the value has 21 bytes: allowed are up to 20 (--max-value of node n1)"},
+        {KEY_BYTES_MAX, 20, DKV_TOO_LARGE,
+         "the key has 4096 bytes: allowed are up to 10 (--max-key of node n1)"},
+    };
+    struct world *w = running(1, 1);
+    struct asked a;
+    limit(w, 1, 10, 20, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct request p = put_bytes(slice_of(bytes, cases[i].key), slice_of(bytes, cases[i].value));
+        ask(w, 1, &p, &a);
+        ck_assert_int_eq(a.reply.err, cases[i].err);
+        ck_assert_str_eq(a.detail, cases[i].detail);
+    }
+    limit(w, 1, 0, 0, 0); /* the defaults */
+    struct request p = put_bytes(slice_of(bytes, KEY_BYTES_MAX), slice_of(bytes, 21));
+    ask(w, 1, &p, &a);
+    ck_assert_int_eq(a.reply.err, DKV_OK);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(what_is_there_can_be_read_and_deleted_under_a_smaller_limit)
+{
+    struct world *w = running(1, 1);
+    struct asked a;
+    struct request p = put("a long key", "a long value");
+    struct request g = get("a long key", READ_LINEARIZABLE);
+    struct request d = {.op = OP_DELETE, .key = slice_str("a long key")};
+    ask(w, 1, &p, &a);
+    limit(w, 1, 3, 3, 1);
+    ask(w, 1, &g, &a);
+    ck_assert_str_eq(a.value, "a long value");
+    ask(w, 1, &d, &a);
+    ck_assert_int_eq(a.reply.err, DKV_OK);
+    ask(w, 1, &g, &a);
+    ck_assert_int_eq(a.reply.err, DKV_NOT_FOUND);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(the_strictest_node_on_the_way_decides_over_key_and_value)
+{
+    struct world *w = running(3, 1);
+    struct asked a;
+    struct request p = put("key", "value");
+    uint32_t leader = world_leader(w, 1);
+    uint32_t other = leader == 1 ? 2 : 1;
+    limit(w, leader, 0, 4, 0);
+    ask(w, other, &p, &a);
+    ck_assert_int_eq(a.reply.err, DKV_TOO_LARGE);
+    limit(w, leader, 0, 0, 0);
+    limit(w, other, 2, 0, 0);
+    ask(w, other, &p, &a);
+    ck_assert_int_eq(a.reply.err, DKV_TOO_LARGE);
+    ask(w, leader, &p, &a);
+    ck_assert_int_eq(a.reply.err, DKV_OK);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(over_the_memory_limit_puts_are_refused_and_all_else_is_served)
+{
+    static uint8_t value[10000];
+    struct world *w = running(1, 1);
+    struct asked a;
+    struct request g = get("k0", READ_LINEARIZABLE);
+    struct request d = {.op = OP_DELETE, .key = slice_str("k0")};
+    char key[16];
+    int taken = 0;
+    limit(w, 1, 0, 0, 200000);
+    do {
+        snprintf(key, sizeof key, "k%d", taken);
+        struct request p = put_bytes(slice_str(key), slice_of(value, sizeof value));
+        ask(w, 1, &p, &a);
+        taken += a.reply.err == DKV_OK;
+    } while (a.reply.err == DKV_OK);
+    ck_assert_int_eq(a.reply.err, DKV_LIMIT);
+    ck_assert_ptr_nonnull(strstr(a.detail, "may hold 200000 (--max-memory): puts are refused"));
+    ck_assert_int_eq(taken, 9); /* each takes its bytes twice: in the log and in the state */
+    ck_assert_uint_le(router_memory(w->hosts[1].router), 200000);
+    ask(w, 1, &g, &a);
+    ck_assert_int_eq(a.reply.err, DKV_OK);
+    ask(w, 1, &d, &a);
+    ck_assert_int_eq(a.reply.err, DKV_OK);
+    struct request small = put("k", "v"); /* what was freed is room again, without a restart */
+    ask(w, 1, &small, &a);
+    ck_assert_int_eq(a.reply.err, DKV_OK);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(many_puts_at_once_do_not_overshoot_the_memory_limit)
+{
+    enum { PUTS = 100, LIMIT = 200000 };
+    static uint8_t value[10000];
+    static struct asked many[PUTS];
+    static char keys[PUTS][16];
+    struct world *w = running(1, 1);
+    int taken = 0;
+    limit(w, 1, 0, 0, LIMIT);
+    for (int i = 0; i < PUTS; i++) {
+        snprintf(keys[i], sizeof keys[i], "k%d", i);
+        struct request p = put_bytes(slice_str(keys[i]), slice_of(value, sizeof value));
+        many[i] = (struct asked){.call = {.request = p, .cb = asked_done}};
+        router_submit(w->hosts[1].router, &many[i].call);
+    }
+    for (uint64_t end = w->now_ms + 2000; w->now_ms < end;) {
+        world_step(w, end);
+        ck_assert_uint_le(node_memory(w->hosts[1].node), LIMIT);
+    }
+    for (int i = 0; i < PUTS; i++) {
+        ck_assert(many[i].done);
+        ck_assert(many[i].reply.err == DKV_OK || many[i].reply.err == DKV_LIMIT);
+        taken += many[i].reply.err == DKV_OK;
+    }
+    ck_assert_int_gt(taken, 0);
+    ck_assert_int_lt(taken, 10);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(the_leaders_memory_decides_and_followers_apply_whatever_was_taken)
+{
+    struct world *w = running(3, 1);
+    struct asked a;
+    struct request p = put("k", "v");
+    uint32_t leader = world_leader(w, 1);
+    for (uint32_t node = 1; node <= 3; node++) {
+        limit(w, node, 0, 0, node == leader ? 0 : 1);
+    }
+    ask(w, leader == 1 ? 2 : 1, &p, &a);
+    ck_assert_int_eq(a.reply.err, DKV_OK);
+    for (uint64_t end = w->now_ms + 1000; w->now_ms < end;) {
+        world_step(w, end);
+    }
+    for (uint32_t node = 1; node <= 3; node++) {
+        ck_assert_uint_eq(state_keys(replica_state(node_replica(w->hosts[node].node, 1))), 1);
+    }
+    limit(w, leader, 0, 0, 1);
+    ask(w, leader == 1 ? 2 : 1, &p, &a);
+    ck_assert_int_eq(a.reply.err, DKV_LIMIT);
+    world_free(w);
+}
+END_TEST
+
 Suite *router_suite(void)
 {
     Suite *s = suite_create("router");
@@ -273,6 +447,12 @@ Suite *router_suite(void)
     tcase_add_test(t, pages_of_all_shards_are_in_order_and_miss_nothing);
     tcase_add_test(t, a_lost_data_directory_under_an_old_name_is_refused);
     tcase_add_test(t, a_node_that_never_ran_may_join_late);
+    tcase_add_test(t, a_put_up_to_the_limits_is_taken_and_one_byte_more_is_refused_with_the_figures);
+    tcase_add_test(t, what_is_there_can_be_read_and_deleted_under_a_smaller_limit);
+    tcase_add_test(t, the_strictest_node_on_the_way_decides_over_key_and_value);
+    tcase_add_test(t, over_the_memory_limit_puts_are_refused_and_all_else_is_served);
+    tcase_add_test(t, many_puts_at_once_do_not_overshoot_the_memory_limit);
+    tcase_add_test(t, the_leaders_memory_decides_and_followers_apply_whatever_was_taken);
     suite_add_tcase(s, t);
     return s;
 }

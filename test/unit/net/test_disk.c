@@ -65,7 +65,7 @@ static void put_file(const char *name, const char *text)
     FILE *f = fopen(path, "we");
     ck_assert_ptr_nonnull(f);
     fputs(text, f);
-    fclose(f);
+    ck_assert_int_eq(fclose(f), 0);
 }
 
 START_TEST(what_was_written_is_read_back)

@@ -5,6 +5,10 @@
 
 #include <arpa/inet.h>
 #include <check.h>
+#include <dlfcn.h>
+#include <netdb.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -394,6 +398,90 @@ START_TEST(a_bad_name_is_a_failed_dial)
 }
 END_TEST
 
+/* The resolver, as libuv finds it: "slow.test" is this host, but says so only when told to. */
+#define SLOW_NAME "slow.test"
+typedef int (*resolve_fn)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+static sem_t slow_answers;
+static atomic_int slow_lookups;
+
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): glibc's names are reserved ones */
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *want, struct addrinfo **found)
+{
+    resolve_fn resolve = (resolve_fn)dlsym(RTLD_NEXT, "getaddrinfo");
+    if (node != NULL && strcmp(node, SLOW_NAME) == 0) {
+        atomic_fetch_add(&slow_lookups, 1);
+        while (sem_wait(&slow_answers) != 0) { /* interrupted */
+        }
+        node = "127.0.0.1";
+    }
+    return resolve(node, service, want, found);
+}
+
+static int slow_dials_left;
+
+/* Dial again and again in less time than the lookup takes; at last let it end. */
+static void slow_dial_again(void *ctx, struct stream *s)
+{
+    (void)ctx;
+    struct address slow = {.host = SLOW_NAME, .port = at.port};
+    ck_assert_ptr_null(s);
+    slow_dials_left--;
+    if (slow_dials_left > 0) {
+        ck_assert_int_eq(net_dial(net, &slow, 10, slow_dial_again, NULL), DKV_OK);
+        return;
+    }
+    ck_assert_int_eq(net_dial(net, &slow, 5000, on_dialed, NULL), DKV_OK);
+    sem_post(&slow_answers);
+}
+
+START_TEST(a_lookup_slower_than_its_dial_serves_the_next_one)
+{
+    on_both = check_names;
+    sem_init(&slow_answers, 0, 0);
+    slow_lookups = 0;
+    slow_dials_left = 5;
+    struct address slow = {.host = SLOW_NAME, .port = at.port};
+    ck_assert_int_eq(net_dial(net, &slow, 10, slow_dial_again, NULL), DKV_OK);
+    net_run(net);
+    ck_assert_int_eq(slow_lookups, 1);
+    ck_assert_int_eq(client.closed, 1);
+}
+END_TEST
+
+static void dial_another_name(void *ctx, struct stream *s)
+{
+    (void)ctx;
+    ck_assert_ptr_null(s);
+    slow_dials_left--;
+    struct address next = {.host = SLOW_NAME, .port = at.port};
+    if (slow_dials_left > 0) {
+        ck_assert_int_eq(net_dial(net, &next, 10, dial_another_name, NULL), DKV_OK);
+        return;
+    }
+    next = (struct address){.host = "localhost", .port = at.port};
+    ck_assert_int_eq(net_dial(net, &next, 5000, on_dialed, NULL), DKV_OK);
+}
+
+static void check_names_and_answer(void)
+{
+    check_names();
+    sem_post(&slow_answers); /* the loop ends only after the lookup */
+}
+
+START_TEST(a_name_nobody_answers_for_does_not_keep_others_waiting)
+{
+    on_both = check_names_and_answer;
+    sem_init(&slow_answers, 0, 0);
+    slow_lookups = 0;
+    slow_dials_left = 5;
+    struct address slow = {.host = SLOW_NAME, .port = at.port};
+    ck_assert_int_eq(net_dial(net, &slow, 10, dial_another_name, NULL), DKV_OK);
+    net_run(net);
+    ck_assert_int_eq(slow_lookups, 1);
+    ck_assert_int_eq(client.closed, 1);
+}
+END_TEST
+
 /* A socket that listens and never accepts, its backlog full: the kernel drops further calls. */
 static int deaf_listener(struct address *a, int *callers, int n)
 {
@@ -543,6 +631,8 @@ Suite *tcp_suite(void)
     tcase_add_test(t, a_name_is_resolved);
     tcase_add_test(t, a_refused_dial_is_told_once);
     tcase_add_test(t, a_bad_name_is_a_failed_dial);
+    tcase_add_test(t, a_lookup_slower_than_its_dial_serves_the_next_one);
+    tcase_add_test(t, a_name_nobody_answers_for_does_not_keep_others_waiting);
     tcase_add_test(t, a_dial_nobody_answers_is_given_up);
     tcase_add_test(t, a_dial_under_way_at_the_stop_is_told);
     tcase_add_test(t, an_address_in_use_is_told);

@@ -19,7 +19,7 @@ static struct slice random_slice(struct rng *rng, size_t min, size_t max)
     if (rng_below(rng, 20) == 0) {
         len = max;
     }
-    return len == 0 ? (struct slice){0} : slice_of(noise + rng_below(rng, NOISE_BYTES - len + 1), len);
+    return len == 0 ? slice_of(NULL, 0) : slice_of(noise + rng_below(rng, NOISE_BYTES - len + 1), len);
 }
 
 static uint64_t random_number(struct rng *rng)
@@ -55,6 +55,7 @@ static struct request random_request(struct rng *rng)
     if (req.op == OP_SCAN) {
         req.from = random_slice(rng, 0, KEY_BYTES_MAX);
         req.limit = (uint32_t)rng_below(rng, SCAN_KEYS_MAX + 1);
+        req.limit_bytes = (uint32_t)rng_below(rng, SCAN_BYTES_MAX + 1);
         req.keys_only = rng_below(rng, 2) == 0;
     }
     return req;
@@ -70,6 +71,7 @@ static void check_same_request(const struct request *a, const struct request *b)
     ck_assert_uint_eq(a->shard, b->shard);
     ck_assert(slice_eq(a->from, b->from));
     ck_assert_uint_eq(a->limit, b->limit);
+    ck_assert_uint_eq(a->limit_bytes, b->limit_bytes);
     ck_assert(a->keys_only == b->keys_only);
     ck_assert(a->forwarded == b->forwarded);
     ck_assert_mem_eq(&a->id, &b->id, sizeof a->id);

@@ -634,6 +634,8 @@ START_TEST(what_no_correct_replica_sends_is_dropped_and_counted)
         {.group = 1, .from = 2, .to = 2, .term = 2, .kind = MESSAGE_VOTE, .vote = {.candidate = 2}},
         {.group = 1, .from = 9, .to = 2, .term = 2, .kind = MESSAGE_APPEND_RESULT},
         {.group = 1, .from = 9, .to = 2, .term = 2, .kind = MESSAGE_VOTE_RESULT},
+        {.group = 1, .from = 1, .to = 2, .term = UINT64_MAX, .kind = MESSAGE_VOTE, .vote = {.candidate = 1}},
+        {.group = 1, .from = 3, .to = 2, .term = (1ull << 32) + 2, .kind = MESSAGE_APPEND_RESULT},
         append(1, 1, 1, falling, 2),
         append(1, 1, 1, &ahead, 1),
         append(1, 1, 1, &unreadable, 1),

@@ -12,14 +12,19 @@ static uint8_t twin_bytes[TWIN_MAX + 1]; /* the one byte each entry holds */
 
 static void check_twin(const struct entrylog *log, uint64_t last)
 {
+    uint64_t data = 0;
+    ck_assert_uint_gt(last, 0);
     ck_assert_uint_eq(log->last, last);
     for (uint64_t i = 1; i <= last; i++) {
         const struct entry *e = entrylog_at(log, i);
         ck_assert_ptr_nonnull(e);
         ck_assert_uint_eq(e->term, i);
         ck_assert_uint_eq(e->data.len, i % 3);
+        data += e->data.len;
         ck_assert(i % 3 == 0 || e->data.data[0] == twin_bytes[i]);
     }
+    ck_assert_uint_gt(log->bytes, data);
+    ck_assert_uint_eq((log->bytes - data) % last, 0); /* every entry counts alike */
     ck_assert_ptr_null(entrylog_at(log, 0));
     ck_assert_ptr_null(entrylog_at(log, last + 1));
 }
@@ -46,6 +51,7 @@ START_TEST(the_log_holds_what_a_naive_twin_holds)
         ck_assert_int_eq(entrylog_append(&log, entries, n), DKV_OK);
         if (log.last > TWIN_MAX - 1000) {
             entrylog_cut(&log, 1);
+            ck_assert_uint_eq(log.bytes, 0);
         }
     }
     check_twin(&log, log.last);

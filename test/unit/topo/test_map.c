@@ -363,6 +363,21 @@ START_TEST(a_map_with_any_invariant_broken_is_malformed)
 }
 END_TEST
 
+START_TEST(a_port_with_a_leading_zero_is_another_form_of_the_same_map_and_malformed)
+{
+    struct map *map = bootstrap(THREE, 4, 3);
+    struct buf bytes = {0};
+    map_encode(map, &bytes);
+    uint8_t *port = memmem(bytes.data, bytes.len, "7001", 4);
+    ck_assert_ptr_nonnull(port);
+    port[0] = '0';
+    struct map *none = NULL;
+    ck_assert_int_eq(map_decode(buf_slice(&bytes), &none), DKV_MALFORMED);
+    buf_fini(&bytes);
+    map_free(map);
+}
+END_TEST
+
 START_TEST(a_newer_version_or_feature_level_is_unsupported)
 {
     struct map *map = bootstrap(THREE, 4, 3);
@@ -449,6 +464,7 @@ Suite *map_suite(void)
     tcase_add_test(t, damaged_bytes_are_refused_or_give_a_map_that_encodes_again);
     tcase_add_loop_test(t, a_map_with_any_invariant_broken_is_malformed, 0,
                         (int)(sizeof breaks / sizeof breaks[0]));
+    tcase_add_test(t, a_port_with_a_leading_zero_is_another_form_of_the_same_map_and_malformed);
     tcase_add_test(t, a_newer_version_or_feature_level_is_unsupported);
     tcase_add_test(t, a_claimed_count_never_reserves_more_than_the_bytes_hold);
     tcase_add_test(t, bootstrap_and_decode_survive_every_failed_allocation);

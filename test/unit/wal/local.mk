@@ -3,6 +3,7 @@ TESTS += test_wal
 test_wal_SOURCES = \
 	test/unit/wal/main.c \
 	test/unit/wal/rig.c test/unit/wal/rig.h \
+	test/unit/wal/test_crafted.c \
 	test/unit/wal/test_crash.c \
 	test/unit/wal/test_damage.c \
 	test/unit/wal/test_format.c \

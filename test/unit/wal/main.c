@@ -9,6 +9,7 @@ Suite *format_suite(void);
 Suite *journal_suite(void);
 Suite *crash_suite(void);
 Suite *damage_suite(void);
+Suite *crafted_suite(void);
 
 int main(void)
 {
@@ -18,6 +19,7 @@ int main(void)
     srunner_add_suite(runner, journal_suite());
     srunner_add_suite(runner, crash_suite());
     srunner_add_suite(runner, damage_suite());
+    srunner_add_suite(runner, crafted_suite());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
