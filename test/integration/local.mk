@@ -23,6 +23,8 @@ integration_tests = \
 	test/integration/refusals.sh \
 	test/integration/sigterm.sh \
 	test/integration/slow-disks.sh \
-	test/integration/two-clusters.sh
+	test/integration/terminal.sh \
+	test/integration/two-clusters.sh \
+	test/integration/unreadable.sh
 TESTS += $(integration_tests)
 EXTRA_DIST += $(integration_tests) test/lib/cluster.sh
