@@ -20,7 +20,7 @@ seg() { printf '%s/journal/%020d.seg' "${2:-$DIR/n1}" "$1"; } # NUMBER [DATA-DIR
 expect_out OK ctl put canary alive
 ctl bench --clients 8 --seconds 1 --value-size 100 --keys 1000 >/dev/null
 until [[ -e $(seg 3) ]]; do
-    ctl bench --clients 8 --seconds 1 --value-size 50000 --keys 50 >/dev/null
+    ctl bench --clients 1 --seconds 1 --value-size 50000 --keys 50 >/dev/null
 done
 expect_out OK ctl put late alive
 node_stop n1
@@ -37,11 +37,15 @@ own() { # FILE: of its own from now on
     cp "$1" "$1.copy" && mv "$1.copy" "$1"
 }
 
-starts_and_serves() {
-    local i
-    for i in 1 2 3; do
-        own "$(seg $i)"
+own_all() { # DATA-DIRECTORY
+    local file
+    for file in "$1"/journal/*.seg; do
+        own "$file"
     done
+}
+
+starts_and_serves() {
+    own_all "$DIR/n1"
     node_start n1
     cluster_wait_ready
     expect_out alive ctl get canary
@@ -184,16 +188,14 @@ say "seed $seed"
 cp -r "$DIR/whole" "$DIR/twin"
 "$plain/flips" check "$DIR/twin/journal" $((flips / 2)) "$seed" >"$DIR/twin.out" 2>&1 &
 OTHERS+=("$!")
-own "$(seg 1 "$DIR/whole")" && own "$(seg 2 "$DIR/whole")" && own "$(seg 3 "$DIR/whole")"
+own_all "$DIR/whole"
 out=$("$plain/flips" check "$DIR/whole/journal" $((flips / 2)) $((seed + 1)) 2>&1) || fail "$out"
 wait "${OTHERS[-1]}" || fail "$(<"$DIR/twin.out")"
 say "read by the journal: $out; $(<"$DIR/twin.out")"
 
 for ((i = 0; i < starts; i++)); do
     fresh
-    for segment in 1 2 3; do
-        own "$(seg $segment)"
-    done
+    own_all "$DIR/n1"
     flip=$("$BIN/flips" one "$DIR/n1/journal" $((seed + i)))
     refused 4 '.seg: offset [0-9]*: '
 done
