@@ -41,7 +41,7 @@ typedef enum {
 /* One short lower-case phrase, e.g. "not found". Any number is fine. */
 const char *err_text(dkv_err err);
 
-/* The exit code of dkvctl for err (SURFACE: 0 done ... 10 corrupt). */
+/* The exit code of dkvctl for err (dkvctl(1): 0 done ... 10 corrupt). */
 int err_exit_code(dkv_err err);
 
 /* The error for a failed system call's errno. */

@@ -6,7 +6,7 @@
  * nothing more); urgent frames never wait behind bulk that has not been handed to the stream.
  *
  * The newest connection of a peer wins: when a second one is welcomed, the first is closed and nothing of it
- * is heard any more (RAFT.md, checklist 20). */
+ * is heard any more: Raft must never see what an older connection says after a newer one came up. */
 #ifndef DKV_PEER_PEERS_H
 #define DKV_PEER_PEERS_H
 

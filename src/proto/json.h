@@ -22,7 +22,7 @@ struct json *json_new_number(uint64_t v); /* over JSON_NUMBER_MAX: NULL */
 struct json *json_new_bool(bool v);
 struct json *json_new_null(void);
 
-/* A string when s is UTF-8, else {"base64":"..."} (SURFACE). */
+/* A string when s is UTF-8, else {"base64":"..."}, as in all JSON of dkv. */
 struct json *json_new_bytes(struct slice s);
 
 void json_set(struct json *object, const char *name, struct json *value); /* takes value */

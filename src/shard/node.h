@@ -18,7 +18,7 @@
 
 struct node; /* opaque */
 
-/* What ends a process, as its exit code (SURFACE, dkvd). */
+/* What ends a process, as its exit code (dkvd(8)). */
 enum fatal {
     FATAL_LOCKED = 3,  /* known under another incarnation, or the directory is another node's */
     FATAL_STORAGE = 4, /* corrupt data, or a failed write or sync */

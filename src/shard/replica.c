@@ -332,7 +332,7 @@ void replica_write(struct replica *r, struct replica_write *op)
     list_push(&r->queue, &op->link);
 }
 
-/* Log time goes on from where it stood by the leader's own monotonic clock (DESIGN: no wall clock decides).
+/* Log time goes on from where it stood by the leader's own monotonic clock (no wall clock decides).
  */
 static uint64_t replica_stamp(const struct replica *r, uint64_t now_ms)
 {

@@ -51,7 +51,7 @@ void state_scan(const struct state *s, struct slice prefix, struct slice from, s
                 void *ctx);
 
 uint64_t state_index(const struct state *s);    /* last applied */
-uint64_t state_log_time(const struct state *s); /* ms; see DESIGN: last log time applied */
+uint64_t state_log_time(const struct state *s); /* ms; that of the last command applied */
 uint64_t state_keys(const struct state *s);
 uint64_t state_bytes(const struct state *s);  /* of keys and values */
 uint64_t state_memory(const struct state *s); /* about what they take, with all around them */
