@@ -5,7 +5,7 @@ cluster_init "$@"
 cluster_plan
 here=$DIR/local
 
-cluster() { "$BIN/dkvctl" cluster "$1" "${@:2}" --dir "$here"; }
+cluster() { "$BIN/dkvctl" cluster "$1" --dir "$here" "${@:2}"; } # before any "--" of the arguments
 
 # Unlike the other tests' nodes these are not our children; the directory says which they are.
 bring_down() {
