@@ -51,7 +51,6 @@
 /* one group */
 #define GROUP_INFLIGHT_ENTRIES 8192u /* proposed and not yet committed */
 #define GROUP_INFLIGHT_BYTES   (16u << 20)
-#define NODE_INFLIGHT_BYTES    (256u << 20)
 #define NODE_PENDING_MAX       65536u /* requests waiting at a node, all kinds */
 
 /* journal */
