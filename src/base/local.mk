@@ -6,6 +6,7 @@ libbase_a_SOURCES = \
 	src/base/buf.c src/base/buf.h \
 	src/base/conf.c src/base/conf.h \
 	src/base/crc32c.c src/base/crc32c.h src/base/crc32c_internal.h \
+	src/base/deadline.h \
 	src/base/disk.h \
 	src/base/ensure.c src/base/ensure.h \
 	src/base/err.c src/base/err.h \

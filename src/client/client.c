@@ -16,6 +16,7 @@
  *   - the deadline: DKV_UNKNOWN for a write that was sent, DKV_UNAVAILABLE for all else. */
 #include "client/client_internal.h"
 
+#include "base/deadline.h"
 #include "base/mem.h"
 #include "client/hello.h"
 #include "proto/native.h"
@@ -473,11 +474,6 @@ static uint64_t client_send(struct client_core *core, uint64_t now_ms)
     return ready_ms;
 }
 
-static uint64_t client_earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static uint64_t client_wake(struct client_core *core, uint64_t ready_ms)
 {
     uint64_t wake = ready_ms;
@@ -485,17 +481,17 @@ static uint64_t client_wake(struct client_core *core, uint64_t ready_ms)
         return 0;
     }
     if (!list_empty(&core->order)) {
-        wake = client_earlier(wake, client_of_order(core->order.next)->deadline_ms);
+        wake = deadline_earlier(wake, client_of_order(core->order.next)->deadline_ms);
     }
     if (!list_empty(&core->waiting) && client_current(core) == NULL) {
-        wake = client_earlier(wake, core->dial_at_ms);
+        wake = deadline_earlier(wake, core->dial_at_ms);
     }
     for (unsigned i = 0; i < CLIENT_CONNS; i++) {
         const struct client_conn *conn = &core->conns[i];
         bool watched = conn->state == CONN_DIALING || conn->state == CONN_GREETING ||
                        (conn->state == CONN_UP && !list_empty(&conn->inflight));
         if (watched) {
-            wake = client_earlier(wake, conn->heard_ms + core->patience_ms);
+            wake = deadline_earlier(wake, conn->heard_ms + core->patience_ms);
         }
     }
     return wake;

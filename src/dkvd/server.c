@@ -9,6 +9,7 @@
  * Each step has a time limit, so that a cluster that lost its majority can be stopped, too. */
 #include "dkvd/server.h"
 
+#include "base/deadline.h"
 #include "base/mem.h"
 #include "dkvd/machine.h"
 #include "front/door.h"
@@ -270,11 +271,6 @@ static void server_on_signal(void *ctx, int number)
 
 /* ---- turns -------------------------------------------------------------------------------------------- */
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static void server_on_turn(void *ctx)
 {
     struct server *s = ctx;
@@ -292,10 +288,10 @@ static void server_on_turn(void *ctx)
     if (s->stop == STOP_CLOSE) {
         return;
     }
-    uint64_t at =
-        earlier(node_deadline(s->node), earlier(router_deadline(s->router), door_deadline(s->door)));
+    uint64_t at = deadline_earlier(node_deadline(s->node),
+                                   deadline_earlier(router_deadline(s->router), door_deadline(s->door)));
     if (s->stop != STOP_NOT) {
-        at = earlier(at, net_now_ms(s->net) + 10);
+        at = deadline_earlier(at, net_now_ms(s->net) + 10);
     }
     net_timer_set(s->timer, at);
 }

@@ -1,6 +1,7 @@
 /* peers.c - the door of the layer: finds the side a call is for, keeps time, counts and logs. */
 #include "peer/peers_internal.h"
 
+#include "base/deadline.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -208,21 +209,16 @@ void peers_tick(struct peers *p, uint64_t now_ms)
     }
 }
 
-static uint64_t peers_earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 uint64_t peers_deadline(const struct peers *p)
 {
     if (p->closing) {
         return UINT64_MAX;
     }
-    uint64_t at = peers_earlier(report_deadline(&p->bad_input), report_deadline(&p->dropped));
-    at = peers_earlier(at, report_deadline(&p->refused));
-    at = peers_earlier(at, accepted_deadline(p));
+    uint64_t at = deadline_earlier(report_deadline(&p->bad_input), report_deadline(&p->dropped));
+    at = deadline_earlier(at, report_deadline(&p->refused));
+    at = deadline_earlier(at, accepted_deadline(p));
     for (size_t i = 0; i < p->dialed_count; i++) {
-        at = peers_earlier(at, dialed_deadline(p->dialed[i]));
+        at = deadline_earlier(at, dialed_deadline(p->dialed[i]));
     }
     return at;
 }

@@ -1,6 +1,7 @@
 /* node.c - see node.h. Start-up and joining are in node_start.c, read rounds in rounds.c. */
 #include "shard/node_internal.h"
 
+#include "base/deadline.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "proto/native.h"
@@ -189,18 +190,13 @@ void node_turn(struct node *n)
     }
 }
 
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 uint64_t node_deadline(const struct node *n)
 {
     if (n->state == NODE_OPEN || n->state == NODE_CLOSING) {
         return UINT64_MAX;
     }
-    uint64_t at = min_u64(journal_deadline(n->journal), peers_deadline(n->peers));
-    return min_u64(at, min_u64(n->deadline_ms, n->sweep_ms));
+    uint64_t at = deadline_earlier(journal_deadline(n->journal), peers_deadline(n->peers));
+    return deadline_earlier(at, deadline_earlier(n->deadline_ms, n->sweep_ms));
 }
 
 bool node_hand_over(struct node *n)

@@ -1,5 +1,6 @@
 #include "world/world.h"
 
+#include "base/deadline.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -91,11 +92,6 @@ static void host_on_fatal(void *ctx, enum fatal code, const char *why)
 }
 
 /* ---- turns -------------------------------------------------------------------------------------------- */
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
 
 /* A write begins: decide when it will be done. */
 static void host_watch_disk(struct host *h)
@@ -228,8 +224,8 @@ static uint64_t host_due(const struct host *h)
     if (!h->up) {
         return UINT64_MAX;
     }
-    uint64_t at = earlier(node_deadline(h->node), router_deadline(h->router));
-    at = earlier(at, earlier(h->disk_ms, net_sim_due(h->world->net, h->id)));
+    uint64_t at = deadline_earlier(node_deadline(h->node), router_deadline(h->router));
+    at = deadline_earlier(at, deadline_earlier(h->disk_ms, net_sim_due(h->world->net, h->id)));
     return at > h->pause_until ? at : h->pause_until;
 }
 
